@@ -1,0 +1,76 @@
+# make run        serve uploads on http://127.0.0.1:1080/files/, kept in ./uploads
+#                 (options: make run ARGS="--port 8080")
+# make test       all that must pass: lint, types, docs, trial
+# make lint       ruff: rules and formatting        make types   mypy, strict
+# make docs       pydoctor and Sphinx, into docs/_build/html
+# make trial      the tests alone (some of them: make trial TESTS=tests.protocol)
+# make coverage   the tests with line and branch coverage
+# make lock       pin the newest allowed dependencies in requirements/
+# make clean      remove what make made; uploads/ stays
+#
+# Needs Python 3.11 or later (another one: make PYTHON=python3.13 ...) and a package
+# index.  Everything goes into .venv; the dot files in it say which step is done.
+
+PYTHON ?= python3
+TESTS ?= tests
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --strip-extras \
+	--no-annotate \
+	--custom-compile-command "make lock: Python 3.11 and later, every platform"
+
+.PHONY: run test lint types docs trial coverage lock clean
+
+# No pid file: one left by a killed server could name a living process by chance.
+run: .venv/.run
+	$(BIN)/twistd -n --pidfile= tus $(ARGS)
+
+test: lint types docs trial
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+docs: .venv/.dev
+	$(BIN)/towncrier build --draft --version next >/dev/null
+	$(BIN)/python -m pydoctor --quiet
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+trial: .venv/.dev
+	$(BIN)/python -W default -m twisted.trial $(TESTS)
+
+coverage: .venv/.dev
+	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)
+	$(BIN)/coverage report
+
+# One lock for every Python from 3.11 on and every platform: names, versions, hashes.
+lock: .venv/.made
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip --quiet install "uv >= 0.9, < 1"
+	$(COMPILE) pyproject.toml --group build -o requirements/run.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+
+clean:
+	rm -rf .venv build dist *.egg-info docs/_build _trial_temp* .coverage
+	rm -rf .hypothesis .mypy_cache .ruff_cache twisted/plugins/dropin.cache
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(\
+	"tustwisted needs Python 3.11 or later, and $(PYTHON) is %d.%d: " \
+	"say which one to use with make PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# Build requirements are pinned in run.txt as well, so nothing comes in without a hash.
+.venv/.run: .venv/.made requirements/run.txt pyproject.toml setup.py
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
