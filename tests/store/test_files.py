@@ -1,0 +1,138 @@
+"""The thin layer over the operating system's files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.store.forgetful import ForgetfulFiles
+from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.writeout import start_write_out
+
+
+class OsFilesTests(SynchronousTestCase):
+    """Real files in a directory of their own."""
+
+    files = OsFiles()
+
+    def setUp(self) -> None:
+        """Make the directory, and know the umask."""
+        self.directory = self.mktemp()
+        os.mkdir(self.directory)
+        self.addCleanup(os.umask, os.umask(0o027))
+
+    def path(self, name: str) -> str:
+        """Return the path of a file in the directory."""
+        return f"{self.directory}/{name}"
+
+    def mode(self, name: str) -> int:
+        """Return the permissions of a file."""
+        return stat.S_IMODE(os.stat(self.path(name)).st_mode)
+
+    def content(self, name: str) -> bytes:
+        """Read a file."""
+        return self.files.read(self.path(name), 10**6)
+
+    def fails(self, number: int, call: object, *args: object) -> None:
+        """Check that a call fails in a certain way."""
+        error = self.assertRaises(OSError, call, *args)
+        self.assertEqual(error.errno, number)
+
+    def test_provides_the_interface(self) -> None:
+        """These files, and the forgetful ones of the tests, provide IFiles."""
+        verifyObject(IFiles, self.files)
+        verifyObject(IFiles, ForgetfulFiles())
+
+    def test_modes_are_subject_to_the_umask(self) -> None:
+        """As with tusd, the umask takes bits from the modes that are asked for."""
+        self.files.close(self.files.create(self.path("a"), 0o666))
+        self.files.close(self.files.open(self.path("b"), 0o664))
+        self.files.write(self.path("c"), b"", 0o664, False)
+        self.files.make_directory(self.path("d"), 0o777)
+        modes = [self.mode(name) for name in "abcd"]
+        self.assertEqual(modes, [0o640, 0o640, 0o640, 0o750])
+
+    def test_create_is_exclusive(self) -> None:
+        """Whatever is there keeps a file from being created."""
+        os.symlink("nowhere", self.path("link"))
+        os.mkdir(self.path("directory"))
+        self.files.write(self.path("file"), b"abc", 0o600, False)
+        for name in ("link", "directory", "file"):
+            self.fails(errno.EEXIST, self.files.create, self.path(name), 0o600)
+        self.assertEqual(self.content("file"), b"abc")
+
+    def test_symlinks_are_not_followed(self) -> None:
+        """No call opens, measures or overwrites what a symlink points to."""
+        with open(self.path("target"), "wb") as file:
+            file.write(b"secret")
+        os.symlink("target", self.path("link"))
+        link = self.path("link")
+        self.fails(errno.ELOOP, self.files.open, link, 0o600)
+        self.fails(errno.ELOOP, self.files.read, link, 100)
+        self.fails(errno.ELOOP, self.files.write, link, b"x", 0o600, False)
+        self.fails(errno.ELOOP, self.files.size, link)
+        self.assertTrue(self.files.exists(link))
+        self.assertEqual(self.content("target"), b"secret")
+
+    def test_a_fifo_holds_nobody(self) -> None:
+        """A FIFO in the way is an error or empty at once; nobody waits at it."""
+        os.mkfifo(self.path("fifo"))
+        self.fails(errno.ENXIO, self.files.open, self.path("fifo"), 0o600)
+        self.fails(errno.ELOOP, self.files.size, self.path("fifo"))
+        self.assertEqual(self.content("fifo"), b"")
+
+    def test_write_read_replace(self) -> None:
+        """A small file is written anew each time, and renamed over another."""
+        for synced in (False, True):
+            self.files.write(self.path("a"), b"longer before", 0o600, synced)
+            self.files.write(self.path("a"), b"abc", 0o600, synced)
+            self.files.write(self.path("b"), b"old", 0o600, synced)
+            self.files.replace(self.path("a"), self.path("b"))
+            self.assertEqual(self.content("b"), b"abc")
+            self.assertFalse(self.files.exists(self.path("a")))
+
+    def test_reading_is_bounded(self) -> None:
+        """A file is read whole, or as far as the limit."""
+        for size in (0, 1, 8191, 8192, 8193, 50_000):
+            content = bytes(range(250)) * (size // 250 + 1)
+            self.files.write(self.path("a"), content[:size], 0o600, False)
+            for limit in (1, 8192, 50_000, 60_000):
+                found = self.files.read(self.path("a"), limit)
+                self.assertEqual(found, content[: min(size, limit)])
+
+    def test_bytes_of_a_file(self) -> None:
+        """Bytes go where they are told to, and can be cut off."""
+        fd = self.files.create(self.path("a"), 0o600)
+        self.assertEqual(self.files.pwritev(fd, [b"ab", memoryview(b"cd")], 0), 4)
+        self.assertEqual(self.files.pwritev(fd, [b"XY"], 1), 2)
+        self.files.write_out(fd, 0, 4)
+        self.files.fdatasync(fd)
+        self.assertEqual(self.files.size(self.path("a")), 4)
+        self.files.truncate(fd, 3)
+        self.files.close(fd)
+        self.assertEqual(self.content("a"), b"aXY")
+        self.files.unlink(self.path("a"))
+        self.assertIsNone(self.files.size(self.path("a")))
+
+    def test_write_out_never_fails(self) -> None:
+        """The hint is only a hint: what is no file is let pass."""
+        start_write_out(-1, 0, 100)
+
+    def test_directories(self) -> None:
+        """Directories are made, listed without following symlinks, synced, removed."""
+        self.files.make_directory(self.path("d"), 0o700)
+        self.files.write(self.path("d/f"), b"", 0o600, False)
+        self.files.make_directory(self.path("d/e"), 0o700)
+        os.symlink(".", self.path("d/loop"))
+        self.files.sync_directory(self.path("d"))
+        self.assertEqual(
+            sorted(self.files.scan(self.path("d"))),
+            [("e", True), ("f", False), ("loop", False)],
+        )
+        self.files.remove_directory(self.path("d/e"))
+        self.fails(errno.ENOTEMPTY, self.files.remove_directory, self.path("d"))
+        self.fails(errno.ENOTDIR, self.files.sync_directory, self.path("d/f"))

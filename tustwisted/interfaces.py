@@ -1,0 +1,212 @@
+"""
+The borders between the rooms of tustwisted, and where applications may add a piece.
+
+A body flows from a :class:`IBodyReceiver`'s producer into an :class:`IUploadWriter`
+of an :class:`IDataStore` while an :class:`ILock` of an :class:`ILocker` is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from tustwisted.protocol.upload import UploadInfo, UploadState
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class IBodyReceiver(IConsumer):
+    """
+    Takes the body of a request as it arrives.
+
+    It is given a push producer first, then bytes through ``write``, then exactly one
+    of ``body_ended`` and ``body_lost``, which also ends the registration.  A receiver
+    that has had enough calls the producer's ``stopProducing`` and is told no more.
+    """
+
+    def body_ended() -> None:
+        """The whole body has been written."""
+
+    def body_lost(reason: Failure) -> None:
+        """
+        The body breaks off; every byte that the kernel handed over has been written.
+
+        :param reason: :class:`tustwisted.errors.ReadTimeout`, or why the connection
+            ended, such as :class:`twisted.internet.error.ConnectionLost`.
+        """
+
+
+class IDataStore(Interface):
+    """
+    Keeps the bytes and facts of uploads; survives a crash between any two calls.
+
+    Whoever calls ``open_writer``, ``set_state`` or ``remove`` holds the lock of that
+    upload; ``info`` needs none and is right while somebody else writes.
+    """
+
+    async def start() -> None:
+        """
+        Make the store ready; nothing is opened or created before.
+
+        :raises CannotStart: the store cannot work where it is told to.
+        """
+
+    async def stop() -> None:
+        """Let go of what ``start`` took, after what was begun has ended."""
+
+    async def create(info: UploadInfo) -> None:
+        """
+        Begin an upload with no bytes.
+
+        :raises UploadExists: the id is taken; nothing was changed.
+        :raises NoSpace: and nothing remains.
+        :raises StorageFailed: and nothing remains.
+        """
+
+    async def info(upload_id: str) -> UploadInfo:
+        """
+        Tell what is known of an upload, its offset being what is stored now.
+
+        :raises UploadNotFound: no such upload, not an id, or a record that cannot be
+            read.
+        """
+
+    async def open_writer(upload_id: str, offset: int) -> IUploadWriter:
+        """
+        Open an upload for writing at its end; bytes past ``offset`` are cut off.
+
+        :raises UploadNotFound: no such upload.
+        :raises OffsetConflict: ``info`` would tell another offset; nothing was cut.
+        :raises StorageFailed: the store failed otherwise.
+        """
+
+    async def set_state(upload_id: str, state: UploadState) -> None:
+        """
+        Put a new state in the record.
+
+        When this fires for a state other than receiving, the bytes, and then the
+        state, are as safe as the store promises for a finished upload.
+
+        :raises UploadNotFound: no such upload.
+        :raises NoSpace: the old state still holds.
+        :raises StorageFailed: the old state still holds.
+        """
+
+    async def remove(upload_id: str) -> None:
+        """
+        Forget an upload, its record first.
+
+        :raises UploadNotFound: no such upload.
+        """
+
+    async def awaiting_finish() -> Sequence[str]:
+        """
+        List the uploads whose finish step never ended
+        (:attr:`tustwisted.protocol.upload.UploadInfo.awaits_finish`).
+        """
+
+
+class IUploadWriter(Interface):
+    """
+    Adds bytes at the end of one upload.
+
+    Its methods block: they are called off the reactor, or in it while the store is
+    quick, from any thread but never from two at once (see :class:`IDisk`).
+    """
+
+    offset: int = Attribute(
+        """Where the next byte goes, bytes from the start; all before it are stored."""
+    )
+
+    sync_due: bool = Attribute(
+        """The next call would wait for the device: run it by :meth:`IDisk.sync`."""
+    )
+
+    def write(buffers: Sequence[bytes]) -> None:
+        """
+        Store some bytes; ``offset`` moves with every byte that was stored.
+
+        After an error nothing more may be written, and ``offset`` tells what counts.
+
+        :raises NoSpace: the storage is full.
+        :raises StorageFailed: the storage failed otherwise.
+        """
+
+    def settle() -> int:
+        """
+        Make what was written as safe as the store promises for an unfinished upload.
+
+        :returns: the offset that may be told to the client.
+        :raises NoSpace: what is stored counts, but is not promised.
+        :raises StorageFailed: what is stored counts, but is not promised.
+        """
+
+    def close() -> None:
+        """Let go of the upload; harmless when done twice."""
+
+
+class ILocker(Interface):
+    """Keeps two writers off one upload."""
+
+    async def start() -> None:
+        """
+        Make the locker ready; nothing is opened or taken before.
+
+        :raises CannotStart: the locker cannot work here.
+        """
+
+    async def stop() -> None:
+        """Let go of what ``start`` took; no lock is held any more."""
+
+    def acquire(
+        upload_id: str, wanted: Callable[[], None], timeout_s: float
+    ) -> Deferred[ILock]:
+        """
+        Wait for the lock of an upload; whoever holds it is told that it is wanted.
+
+        :param wanted: called in the reactor, at most once, when somebody else asks
+            for the lock after it was acquired.
+        :param timeout_s: how long to wait at the most, seconds.
+        :returns: fires with the lock.  Cancelling it leaves nothing behind.
+        :raises UploadLocked: (errback) it was not freed in time.
+        """
+
+
+class ILock(Interface):
+    """A lock that is held."""
+
+    lost: Deferred[None] = Attribute(
+        """Fires if the lock is gone without having been released: stop writing."""
+    )
+    generation: int = Attribute("""Grows with every acquisition of this upload.""")
+
+    def release() -> None:
+        """Give the lock back; harmless when done twice."""
+
+
+class IDisk(Interface):
+    """
+    Runs calls that block, so that the reactor does not.
+
+    Nothing in here waits for a lock: a job ends when the disk has done it.
+    """
+
+    def quick(
+        f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> Awaitable[_T]:
+        """Run a short call: in place while such calls are quick, else as ``write``."""
+
+    def write(
+        f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> Awaitable[_T]:
+        """Run a call that moves many bytes, in a thread."""
+
+    def sync(f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        """Run a call that waits for the device, in a thread of its own kind."""

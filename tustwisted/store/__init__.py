@@ -1,0 +1,1 @@
+"""Stores: where the bytes and facts of uploads are kept."""

@@ -1,0 +1,216 @@
+"""
+Changing an upload on a shelf: opening it for writing, its state, its removal.
+
+All of it blocks, and whoever calls it holds the lock of the upload.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from attrs import evolve
+
+from tustwisted.errors import OffsetConflict, StorageFailed, UploadNotFound
+from tustwisted.protocol.upload import UploadState
+from tustwisted.store.failures import NOTHING_THERE, storage_error, storage_errors
+from tustwisted.store.lookup import Seen, look_up
+from tustwisted.store.records import Record
+from tustwisted.store.shelf import Shelf
+from tustwisted.store.writer import FileWriter
+
+
+def open_at(
+    shelf: Shelf, upload_id: str, offset: int
+) -> tuple[FileWriter, Seen | None]:
+    """
+    Open an upload for writing at its end; past receiving, it takes no bytes.
+
+    :returns: the writer, and what :func:`adopt` must be given before it is used;
+        ``None`` when the record already speaks for this store and boot.
+    :raises UploadNotFound: no such upload.
+    :raises OffsetConflict: it ends elsewhere; nothing was changed.
+    :raises StorageFailed: the file system failed.
+    """
+    seen = look_up(shelf, upload_id)
+    if seen.info.offset != offset:
+        raise OffsetConflict(seen.info.offset, offset)
+    takes_bytes = seen.info.state is UploadState.RECEIVING
+    with storage_errors(upload_id):
+        writer = FileWriter(
+            shelf.files,
+            upload_id,
+            shelf.files.open(seen.path, shelf.file_mode),
+            offset,
+            seen.record.synced_offset if takes_bytes else offset,
+            seen.record.synced_at_s,
+            shelf.durability,
+            shelf.seconds,
+            lambda synced_offset, now_s: mark(shelf, upload_id, synced_offset, now_s),
+            takes_bytes,
+        )
+        if not takes_bytes:
+            return writer, None
+        try:
+            _cut(shelf, writer.fileno(), seen)
+        except OSError:
+            writer.close()
+            raise
+    return writer, seen if _is_foreign(shelf, seen) else None
+
+
+def _cut(shelf: Shelf, fd: int, seen: Seen) -> None:
+    """Cut off what does not count, and only then end the doubt about it."""
+    if seen.size is not None and seen.size > seen.info.offset:
+        shelf.files.truncate(fd, seen.info.offset)
+    if seen.is_doubted:
+        with suppress(FileNotFoundError):
+            shelf.files.unlink(shelf.layout.unverified(seen.info.upload_id))
+
+
+def _is_foreign(shelf: Shelf, seen: Seen) -> bool:
+    """Tell whether the record would judge wrongly the bytes that we now add."""
+    record = seen.record
+    return (
+        record.state is not seen.info.state
+        or record.durability is not shelf.durability
+        or (shelf.durability.syncs and record.host != shelf.host)
+        or record.synced_offset > seen.info.offset
+    )
+
+
+def adopt(shelf: Shelf, writer: FileWriter, seen: Seen) -> None:
+    """
+    Make the record of an upload speak for this store and this boot.
+
+    After the cut, so that the old record tells the same offset until the new one takes
+    its place; and synced, name and all, before any byte is added which the old record
+    would wrongly believe in if it came back with the power.
+
+    :raises NoSpace: the old record still holds.
+    :raises StorageFailed: the old record still holds.
+    """
+    upload_id = seen.info.upload_id
+    syncs = shelf.durability.syncs
+    with storage_errors(upload_id):
+        if syncs:
+            shelf.files.fdatasync(writer.fileno())
+        record = _claim(shelf, seen, seen.info.state)
+        shelf.put(record, synced=syncs)
+        if syncs:
+            for directory in shelf.directories(upload_id, seen.path):
+                shelf.files.sync_directory(directory)
+    writer.synced_offset = record.synced_offset
+    writer.synced_at_s = record.synced_at_s
+
+
+def _claim(shelf: Shelf, seen: Seen, state: UploadState) -> Record:
+    """Return the record as ours, for when all that counts is synced (if we sync)."""
+    offset, syncs = seen.info.offset, shelf.durability.syncs
+    return evolve(
+        seen.record,
+        state=state,
+        durability=shelf.durability,
+        host=shelf.host,
+        synced_offset=offset if syncs else min(seen.record.synced_offset, offset),
+        synced_at_s=shelf.seconds() if syncs else seen.record.synced_at_s,
+    )
+
+
+def mark(shelf: Shelf, upload_id: str, synced_offset: int, now_s: float) -> None:
+    """
+    Note how much of an upload is on the device.
+
+    :raises NoSpace: the old note still holds.
+    :raises StorageFailed: the old note still holds, or the record is gone.
+    """
+    try:
+        with storage_errors(upload_id):
+            # Read again: another state or length may have come meanwhile.
+            record = shelf.read(upload_id)
+            shelf.put(record.mark(synced_offset, now_s), synced=True)
+            path = shelf.layout.find_content(upload_id, record.storage_path)
+            # All names each time: nobody knows if whoever made them lived to do it.
+            for directory in shelf.directories(upload_id, path):
+                shelf.files.sync_directory(directory)
+    except UploadNotFound:
+        raise StorageFailed from None
+
+
+def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:
+    """
+    Put a state in the record, after the bytes are safe.
+
+    The names are not synced yet: the directories of the upload remain to be.
+
+    :returns: what was before, for :func:`put_back`.
+    :raises UploadNotFound: no such upload.
+    :raises NoSpace: the old state still holds.
+    :raises StorageFailed: the old state still holds.
+    """
+    seen = look_up(shelf, upload_id)
+    with storage_errors(upload_id):
+        _secure(shelf, seen)
+        shelf.put(_claim(shelf, seen, state), synced=shelf.durability.syncs)
+    return seen
+
+
+def put_back(shelf: Shelf, seen: Seen) -> None:
+    """Put an earlier record back, as far as that is possible."""
+    with suppress(OSError):
+        shelf.put(seen.record, synced=False)
+
+
+def _secure(shelf: Shelf, seen: Seen) -> None:
+    """Cut off what does not count, and sync the rest unless that was done before."""
+    record, offset = seen.record, seen.info.offset
+    needs_cut = seen.is_doubted or (seen.size or 0) > offset
+    needs_sync = shelf.durability.syncs and not (
+        record.syncs and record.synced_offset == offset
+    )
+    if seen.size is None or not (needs_cut or needs_sync):
+        return
+    fd = shelf.files.open(seen.path, shelf.file_mode)
+    try:
+        _cut(shelf, fd, seen)
+        if needs_sync:
+            _sync_content(shelf, fd, record)
+    finally:
+        shelf.files.close(fd)
+
+
+def _sync_content(shelf: Shelf, fd: int, record: Record) -> None:
+    try:
+        shelf.files.fdatasync(fd)
+    except OSError:
+        # As in FileWriter: the next sync would succeed without these bytes.  Those
+        # that were written under no promise are left as they are.
+        if record.syncs:
+            shelf.files.truncate(fd, record.synced_offset)
+        raise
+
+
+def remove(shelf: Shelf, upload_id: str) -> None:
+    """
+    Forget an upload, its record first, even if that is torn.
+
+    Directories of its id stay, for others may be about to use them.
+
+    :raises UploadNotFound: it has no record.
+    :raises StorageFailed: the file system failed; without its record it is gone.
+    """
+    layout, files = shelf.layout, shelf.files
+    layout.check(upload_id)
+    path = layout.content(upload_id)
+    with suppress(UploadNotFound, OSError):
+        path = layout.find_content(upload_id, shelf.read(upload_id).storage_path)
+    try:
+        files.unlink(layout.record(upload_id))
+    except OSError as error:
+        if error.errno in NOTHING_THERE:
+            raise UploadNotFound from None
+        raise storage_error(error, upload_id) from None
+    beside = (layout.unverified(upload_id), layout.temporary(upload_id))
+    with storage_errors(upload_id):
+        for name in (path, *beside):
+            with suppress(FileNotFoundError):
+                files.unlink(name)

@@ -1,0 +1,106 @@
+"""How an upload comes to be on a shelf, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from attrs import define, field
+
+from tustwisted.errors import UploadExists
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.store.durability import Durability
+from tustwisted.store.failures import storage_error
+from tustwisted.store.records import Record
+from tustwisted.store.shelf import Shelf
+
+_ATTEMPTS = 3
+"""A failing creation beside this one may take its empty directories away again."""
+
+
+@define(eq=False)
+class Creation:
+    """
+    The beginning of one upload; blocks.
+
+    The data file is created exclusively: that, and nothing else, decides between two
+    creations of one id, in whichever processes.  So what a crash left of an earlier
+    creation keeps its id taken until the sweeper clears it away: to build on such an
+    orphan is not safe while its creator may still be about to commit.
+    """
+
+    _shelf: Shelf
+    _info: UploadInfo
+    _made: list[str] = field(factory=list, init=False)
+    """Directories that were made for it, outermost first."""
+
+    def run(self) -> None:
+        """
+        Create the data file and then the record.
+
+        :raises UploadExists: the id is taken, or a part of its path is.
+        :raises NoSpace: and nothing remains.
+        :raises StorageFailed: and nothing remains.
+        """
+        shelf, upload_id = self._shelf, self._info.upload_id
+        path = shelf.layout.content(upload_id)
+        # A record may stand without data, when the power failed.
+        if shelf.files.exists(shelf.layout.record(upload_id)):
+            raise UploadExists(upload_id)
+        try:
+            fd = self._create_content(path)
+        except (FileExistsError, NotADirectoryError):
+            self._remove_directories()
+            raise UploadExists(upload_id) from None
+        except OSError as error:
+            self._remove_directories()
+            raise storage_error(error, upload_id) from None
+        try:
+            shelf.files.close(fd)
+            strict = shelf.durability is Durability.STRICT
+            shelf.put(self._first_record(path), synced=strict)
+        except OSError as error:
+            self.undo()
+            raise storage_error(error, upload_id) from None
+
+    def undo(self) -> None:
+        """Take everything back, as far as that is possible."""
+        layout, upload_id = self._shelf.layout, self._info.upload_id
+        for path in (layout.record(upload_id), layout.content(upload_id)):
+            with suppress(OSError):
+                self._shelf.files.unlink(path)
+        self._remove_directories()
+
+    def _first_record(self, path: str) -> Record:
+        return Record(
+            self._info,
+            self._info.state,
+            path,
+            self._shelf.durability,
+            self._shelf.host,
+            synced_at_s=self._shelf.seconds(),
+        )
+
+    def _create_content(self, path: str) -> int:
+        shelf = self._shelf
+        # Without the root: if that is gone its disk is, and nothing is made instead.
+        needed = shelf.layout.directories(path)[:-1]
+        for _ in range(_ATTEMPTS):
+            try:
+                return shelf.files.create(path, shelf.file_mode)
+            except FileNotFoundError:
+                if not needed:
+                    raise
+                self._make_directories(reversed(needed))
+        return shelf.files.create(path, shelf.file_mode)
+
+    def _make_directories(self, needed: Iterable[str]) -> None:
+        for directory in needed:
+            with suppress(FileExistsError):
+                self._shelf.files.make_directory(directory, self._shelf.dir_mode)
+                self._made.append(directory)
+
+    def _remove_directories(self) -> None:
+        for directory in reversed(self._made):
+            with suppress(OSError):  # another upload has moved in
+                self._shelf.files.remove_directory(directory)

@@ -1,0 +1,53 @@
+"""How an error of the operating system becomes one that a client may see."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tustwisted.errors import NoSpace, StorageFailed
+
+log = Logger()
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The storage is full, or the user's share of it."""
+
+NOTHING_THERE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""No file of ours can be at that path: nothing at all, a directory, a symlink."""
+
+
+def storage_error(error: OSError, upload_id: str) -> NoSpace | StorageFailed:
+    """
+    Translate an error; what it says of paths and devices goes to the log only.
+
+    :returns: the error to raise in its place.
+    """
+    if error.errno in FULL:
+        log.warn("no space left for upload {upload_id}", upload_id=upload_id)
+        return NoSpace()
+    log.failure(
+        "the file system failed upload {upload_id}",
+        Failure(error),
+        upload_id=upload_id,
+    )
+    return StorageFailed()
+
+
+@contextmanager
+def storage_errors(upload_id: str) -> Iterator[None]:
+    """
+    Let no :class:`OSError` out.
+
+    :raises NoSpace: the storage is full.
+    :raises StorageFailed: another :class:`OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, upload_id) from None

@@ -1,0 +1,207 @@
+"""Uploads as files, in the layout of tusd (DESIGN D3, D4, D8)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from attrs import define, field
+from zope.interface import implementer
+
+from tustwisted.errors import StoreUnusable, TusError
+from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
+from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.store import changes, lookup
+from tustwisted.store.creation import Creation
+from tustwisted.store.durability import Durability
+from tustwisted.store.failures import FULL, storage_errors
+from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.host import Host, read_host
+from tustwisted.store.layout import Layout
+from tustwisted.store.sharedsync import SharedSync
+from tustwisted.store.shelf import Shelf
+
+_PROBLEMS = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "it, or what it lies in, is not a directory",
+    errno.EROFS: "read-only file system",
+}
+
+
+@implementer(IDataStore)
+@define(eq=False)
+class FileStore:
+    """
+    Keeps the bytes of an upload in ``<directory>/<id>`` and its facts in ``<id>.info``.
+
+    Several processes may share a directory, if they share its locks.  Everything that
+    blocks goes through the disk: what may wait for the device by its ``sync``.
+    """
+
+    directory: str
+    """The upload directory; a relative one is under the working directory of start."""
+
+    _disk: IDisk
+
+    durability: Durability = Durability.FINISH
+
+    _file_mode: int = 0o664
+    """Of new files; as with tusd, the umask takes its bits away."""
+
+    _dir_mode: int = 0o775
+    """Of new directories; as with tusd, the umask takes its bits away."""
+
+    _files: IFiles = field(factory=OsFiles)
+
+    _seconds: Callable[[], float] = time.time
+    """Tells the time, seconds since 1970; called from any thread."""
+
+    _read_host: Callable[[], Host] = read_host
+    """Tells which machine and boot this is; called once, by :meth:`start`."""
+
+    _shelf: Shelf = field(init=False)
+    _directories: SharedSync = field(init=False)
+
+    async def start(self) -> None:
+        """
+        Make the directory, if need be, and see that it can be written.
+
+        :raises StoreUnusable: it cannot.
+        """
+        try:
+            await self._disk.sync(self._start)
+        except OSError as error:
+            problem = _PROBLEMS.get(error.errno or 0)
+            raise StoreUnusable(
+                self.directory, problem or os.strerror(error.errno or 0).lower()
+            ) from None
+
+    def _start(self) -> None:
+        layout = Layout(self.directory)
+        self._make_root(layout.root)
+        try:
+            self._files.write(layout.probe(), b"", self._file_mode, False)
+        except OSError as error:
+            # A full disk still serves what is there, and lets it be removed.
+            if error.errno not in FULL:
+                raise
+        else:
+            with suppress(FileNotFoundError):  # another process was faster
+                self._files.unlink(layout.probe())
+        self._shelf = Shelf(
+            layout,
+            self._files,
+            self.durability,
+            self._read_host(),
+            self._file_mode,
+            self._dir_mode,
+            self._seconds,
+        )
+        if self.durability.syncs:
+            self._sync_all_names()
+        self._directories = SharedSync(
+            lambda path: self._disk.sync(self._files.sync_directory, path)
+        )
+
+    def _make_root(self, root: str) -> None:
+        """Make a directory, and those above it, unless they are there."""
+        with suppress(FileExistsError):
+            try:
+                self._files.make_directory(root, self._dir_mode)
+            except FileNotFoundError:
+                self._make_root(os.path.dirname(root))
+                self._files.make_directory(root, self._dir_mode)
+
+    def _sync_all_names(self) -> None:
+        """
+        Make durable what others left: the names above the root, and all in it.
+
+        A process that was killed between a rename and the sync of its directory has
+        left a record that we are about to tell of.
+        """
+        root = self._shelf.layout.root
+        above: list[str] = []
+        while root != os.path.dirname(root):
+            root = os.path.dirname(root)
+            above.append(root)
+        for directory in (*above, *lookup.find_directories(self._shelf)):
+            with suppress(OSError):  # one that we may not read
+                self._files.sync_directory(directory)
+
+    async def stop(self) -> None:
+        """Do nothing: between calls the store holds nothing."""
+
+    async def create(self, info: UploadInfo) -> None:
+        """See :meth:`tustwisted.interfaces.IDataStore.create`."""
+        creation = Creation(self._shelf, info)
+        if self.durability is not Durability.STRICT:
+            await self._disk.quick(creation.run)
+            return
+        await self._disk.sync(creation.run)
+        try:
+            await self._sync_names(info.upload_id)
+        except TusError:
+            await self._disk.quick(creation.undo)
+            raise
+
+    async def _sync_names(self, upload_id: str, path: str | None = None) -> None:
+        with storage_errors(upload_id):
+            for directory in self._shelf.directories(upload_id, path):
+                await self._directories.sync(directory)
+
+    async def info(self, upload_id: str) -> UploadInfo:
+        """
+        See :meth:`tustwisted.interfaces.IDataStore.info`.
+
+        :raises StorageFailed: the file system would not tell.
+        """
+        return (await self._disk.quick(lookup.look_up, self._shelf, upload_id)).info
+
+    async def open_writer(self, upload_id: str, offset: int) -> IUploadWriter:
+        """
+        See :meth:`tustwisted.interfaces.IDataStore.open_writer`.
+
+        An upload past receiving is opened too, without a change, and takes no bytes.
+        """
+        writer, stranger = await self._disk.quick(
+            changes.open_at, self._shelf, upload_id, offset
+        )
+        if stranger is not None:
+            run = self._disk.sync if self.durability.syncs else self._disk.quick
+            try:
+                await run(changes.adopt, self._shelf, writer, stranger)
+            except TusError:
+                writer.close()
+                raise
+        return writer
+
+    async def set_state(self, upload_id: str, state: UploadState) -> None:
+        """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
+        if not self.durability.syncs:
+            await self._disk.quick(changes.put_state, self._shelf, upload_id, state)
+            return
+        before = await self._disk.sync(changes.put_state, self._shelf, upload_id, state)
+        try:
+            await self._sync_names(upload_id, before.path)
+        except TusError:
+            await self._disk.quick(changes.put_back, self._shelf, before)
+            raise
+
+    async def remove(self, upload_id: str) -> None:
+        """
+        See :meth:`tustwisted.interfaces.IDataStore.remove`.
+
+        :raises StorageFailed: the file system failed.
+        """
+        # In a thread: to free the blocks of a large file takes seconds.
+        await self._disk.write(changes.remove, self._shelf, upload_id)
+        if self.durability is Durability.STRICT:
+            await self._sync_names(upload_id)
+
+    async def awaiting_finish(self) -> Sequence[str]:
+        """See :meth:`tustwisted.interfaces.IDataStore.awaiting_finish`."""
+        return await self._disk.write(lookup.find_awaiting_finish, self._shelf)

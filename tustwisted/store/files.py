@@ -1,0 +1,213 @@
+"""
+The calls on the file system that the file store makes, as one thin layer.
+
+It exists so that tests can make the disk full, slow, broken or forgetful at any call.
+It knows nothing of uploads.
+"""
+
+# ruff: noqa: N805 (zope interfaces have no self)
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from zope.interface import Interface, implementer
+
+from tustwisted.store.writeout import start_write_out
+
+# O_NOFOLLOW: a symlink planted among the uploads leads nowhere.  O_NONBLOCK: nor does
+# a FIFO there hold a thread; regular files do not know the flag.
+_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+_fdatasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+_CANNOT_SYNC_DIRECTORIES = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
+"""What some network and FUSE file systems say; their names are as safe as they are."""
+
+_SMALL_READ = 8192
+"""Bytes; all but freak records come in one read of this size."""
+
+
+class IFiles(Interface):
+    """
+    What the store asks of a file system; every call blocks.
+
+    Paths are absolute.  Each call raises :class:`OSError` when it cannot do its work,
+    with the ``errno`` of the operating system.  Modes are subject to the umask.
+    """
+
+    def create(path: str, mode: int) -> int:
+        """
+        Create a file and open it for writing.
+
+        :returns: the descriptor.
+        :raises FileExistsError: anything is there already.
+        """
+
+    def open(path: str, mode: int) -> int:
+        """Open a file for writing, creating it if need be; return the descriptor."""
+
+    def pwritev(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        """Write at an offset, perhaps not all; return how many bytes were written."""
+
+    def write_out(fd: int, offset: int, length: int) -> None:
+        """Begin to bring a range to the device; a hint that never fails or waits."""
+
+    def fdatasync(fd: int) -> None:
+        """Bring the bytes of a file to the device, and its size."""
+
+    def truncate(fd: int, size: int) -> None:
+        """Cut a file off at a size, bytes."""
+
+    def close(fd: int) -> None:
+        """Close a descriptor."""
+
+    def size(path: str) -> int | None:
+        """
+        Tell the size of a regular file, bytes; ``None`` when nothing is there.
+
+        :raises OSError: (``ELOOP``) something else is there, such as a symlink.
+        """
+
+    def exists(path: str) -> bool:
+        """Tell whether anything is there, also a symlink that leads nowhere."""
+
+    def read(path: str, limit: int) -> bytes:
+        """Read a small file whole, but not more than ``limit`` bytes."""
+
+    def write(path: str, content: bytes, mode: int, synced: bool) -> None:
+        """
+        Write a small file anew.
+
+        :param synced: content and size reach the device before this returns.
+        """
+
+    def replace(source: str, target: str) -> None:
+        """Rename a file at one stroke over another, if that is there."""
+
+    def unlink(path: str) -> None:
+        """Remove the name of a file."""
+
+    def sync_directory(path: str) -> None:
+        """Bring the names in a directory to the device."""
+
+    def make_directory(path: str, mode: int) -> None:
+        """Make one directory; its parent must be there."""
+
+    def remove_directory(path: str) -> None:
+        """Remove an empty directory."""
+
+    def scan(path: str) -> Iterator[tuple[str, bool]]:
+        """List a directory: each name, and whether it is a (real) directory."""
+
+
+@implementer(IFiles)
+class OsFiles:
+    """The file system of the operating system."""
+
+    def create(self, path: str, mode: int) -> int:
+        """See :meth:`IFiles.create`."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _ALWAYS, mode)
+
+    def open(self, path: str, mode: int) -> int:
+        """See :meth:`IFiles.open`."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | _ALWAYS, mode)
+
+    def pwritev(
+        self, fd: int, buffers: Sequence[bytes | memoryview], offset: int
+    ) -> int:
+        """See :meth:`IFiles.pwritev`."""
+        return os.pwritev(fd, buffers, offset)
+
+    def write_out(self, fd: int, offset: int, length: int) -> None:
+        """See :meth:`IFiles.write_out`."""
+        start_write_out(fd, offset, length)
+
+    def fdatasync(self, fd: int) -> None:
+        """See :meth:`IFiles.fdatasync`."""
+        _fdatasync(fd)
+
+    def truncate(self, fd: int, size: int) -> None:
+        """See :meth:`IFiles.truncate`."""
+        os.ftruncate(fd, size)
+
+    def close(self, fd: int) -> None:
+        """See :meth:`IFiles.close`."""
+        os.close(fd)
+
+    def size(self, path: str) -> int | None:
+        """See :meth:`IFiles.size`."""
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, "not a regular file", path)
+        return found.st_size
+
+    def exists(self, path: str) -> bool:
+        """See :meth:`IFiles.exists`."""
+        return os.path.lexists(path)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """See :meth:`IFiles.read`."""
+        fd = os.open(path, os.O_RDONLY | _ALWAYS)
+        try:
+            content = os.read(fd, min(_SMALL_READ, limit))
+            # One read shorter than asked is the end of a regular file.
+            while _SMALL_READ <= len(content) < limit:
+                more = os.read(fd, limit - len(content))
+                if not more:
+                    break
+                content += more
+            return content
+        finally:
+            os.close(fd)
+
+    def write(self, path: str, content: bytes, mode: int, synced: bool) -> None:
+        """See :meth:`IFiles.write`."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _ALWAYS, mode)
+        try:
+            written = os.write(fd, content)
+            while written < len(content):
+                written += os.write(fd, memoryview(content)[written:])
+            if synced:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def replace(self, source: str, target: str) -> None:
+        """See :meth:`IFiles.replace`."""
+        os.replace(source, target)
+
+    def unlink(self, path: str) -> None:
+        """See :meth:`IFiles.unlink`."""
+        os.unlink(path)
+
+    def sync_directory(self, path: str) -> None:
+        """See :meth:`IFiles.sync_directory`."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC_DIRECTORIES:
+                raise
+        finally:
+            os.close(fd)
+
+    def make_directory(self, path: str, mode: int) -> None:
+        """See :meth:`IFiles.make_directory`."""
+        os.mkdir(path, mode)
+
+    def remove_directory(self, path: str) -> None:
+        """See :meth:`IFiles.remove_directory`."""
+        os.rmdir(path)
+
+    def scan(self, path: str) -> Iterator[tuple[str, bool]]:
+        """See :meth:`IFiles.scan`."""
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield entry.name, entry.is_dir(follow_symlinks=False)

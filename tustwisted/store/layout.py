@@ -1,0 +1,110 @@
+"""
+Where the files of an upload lie: tusd's layout (DESIGN D4).
+
+Pure but for the working directory.  Every path that the store touches is made here, and
+none of them is outside the upload directory (D11).
+"""
+
+from __future__ import annotations
+
+import os
+
+from attrs import field, frozen
+
+from tustwisted.errors import UploadNotFound
+from tustwisted.protocol.ids import is_upload_id
+
+RECORD_ENDING = ".info"
+_TEMPORARY_ENDING = ".info.tmp"
+_UNVERIFIED_ENDING = ".unverified"
+_BESIDE_DATA = (RECORD_ENDING, ".tmp", ".lock", ".stop", _UNVERIFIED_ENDING)
+
+
+def _absolute(directory: str) -> str:
+    return os.path.abspath(directory)
+
+
+@frozen
+class Layout:
+    """
+    The paths under one upload directory.
+
+    All methods take a valid upload id, except :meth:`check`, which makes sure of that.
+    """
+
+    root: str = field(converter=_absolute)
+    """The upload directory, made absolute."""
+
+    _prefix: str = field(init=False)
+
+    @_prefix.default
+    def _end_with_a_slash(self) -> str:
+        return self.root.rstrip("/") + "/"
+
+    def check(self, upload_id: str) -> None:
+        """
+        Let only upload ids pass.
+
+        :raises UploadNotFound: it is none.
+        """
+        if not is_upload_id(upload_id):
+            raise UploadNotFound
+
+    def content(self, upload_id: str) -> str:
+        """Where the bytes of a new upload go."""
+        return f"{self._prefix}{upload_id}"
+
+    def record(self, upload_id: str) -> str:
+        """Where its record is."""
+        return f"{self._prefix}{upload_id}{RECORD_ENDING}"
+
+    def temporary(self, upload_id: str) -> str:
+        """Where its record is written before it is renamed."""
+        return f"{self._prefix}{upload_id}{_TEMPORARY_ENDING}"
+
+    def unverified(self, upload_id: str) -> str:
+        """Where it stands how far a chunk in doubt begins (D3)."""
+        return f"{self._prefix}{upload_id}{_UNVERIFIED_ENDING}"
+
+    def probe(self) -> str:
+        """Name a file that shows whether the directory can be written."""
+        return f"{self._prefix}.tustwisted.tmp"
+
+    def find_content(self, upload_id: str, storage_path: str | None) -> str:
+        """
+        Tell where the bytes of an upload lie that has a record.
+
+        A path under the root is taken as it is.  Any other one that ends in the id
+        is the usual place of a directory that was moved, or that tusd called by a name
+        relative to where it was started.
+
+        :param storage_path: ``Storage.Path`` of the record, absolute or relative.
+        :raises UploadNotFound: it leads out of the root.
+        """
+        usual = self.content(upload_id)
+        if storage_path is None or storage_path == usual:
+            return usual
+        if not _is_path(storage_path):
+            raise UploadNotFound
+        path = os.path.abspath(storage_path)
+        if path.startswith(self._prefix) and not path.endswith(_BESIDE_DATA):
+            return path
+        if path.endswith(f"/{upload_id}"):
+            return usual
+        raise UploadNotFound
+
+    def directories(self, path: str) -> list[str]:
+        """List the directories from that of a file under the root up to the root."""
+        directory = os.path.dirname(path)
+        found = [directory]
+        while len(directory) > len(self.root):
+            directory = os.path.dirname(directory)
+            found.append(directory)
+        return found
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,123 @@
+"""Finding out what is on a shelf; needs no lock and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from attrs import frozen
+
+from tustwisted.errors import TusError, UploadNotFound
+from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
+from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.store.failures import NOTHING_THERE, storage_error
+from tustwisted.store.layout import RECORD_ENDING
+from tustwisted.store.offsets import read_unverified, tell
+from tustwisted.store.records import Record
+from tustwisted.store.shelf import Shelf
+
+_LONGEST_NAME = MAX_ID_CHARACTERS + len(RECORD_ENDING)
+
+_UNVERIFIED_BYTES = 100  # enough for any number; more than that is no number
+
+
+@frozen
+class Seen:
+    """What was found of an upload at one moment."""
+
+    record: Record
+    path: str
+    """Of the data file."""
+
+    size: int | None
+    """Of the data file, bytes; ``None``: it is missing."""
+
+    is_doubted: bool
+    """A part of it is unverified."""
+
+    info: UploadInfo
+    """What may be told."""
+
+
+def look_up(shelf: Shelf, upload_id: str) -> Seen:
+    """
+    Look at an upload: its record, then its size, then what is in doubt.
+
+    In this order it is right beside a writer too: whatever a record says was true of
+    the bytes that were there when it was written, and bytes are only added to those.
+
+    :raises UploadNotFound: no such upload, not an id, or no sense in its record.
+    :raises StorageFailed: the file system would not tell.
+    """
+    shelf.layout.check(upload_id)
+    try:
+        record = shelf.read(upload_id)
+        path = shelf.layout.find_content(upload_id, record.storage_path)
+        size = shelf.files.size(path)
+        base = _find_unverified(shelf, upload_id, record)
+    except OSError as error:
+        if error.errno in NOTHING_THERE:
+            raise UploadNotFound from None
+        raise storage_error(error, upload_id) from None
+    if size is None and not shelf.files.exists(shelf.layout.record(upload_id)):
+        raise UploadNotFound  # removed since its record was read
+    info = tell(record, size, base, shelf.host)
+    return Seen(record, path, size, base is not None, info)
+
+
+def _find_unverified(shelf: Shelf, upload_id: str, record: Record) -> int | None:
+    if record.state not in (None, UploadState.RECEIVING):
+        return None  # no state is left behind but with all bytes verified
+    path = shelf.layout.unverified(upload_id)
+    try:
+        content = shelf.files.read(path, _UNVERIFIED_BYTES)
+    except FileNotFoundError:
+        return None
+    return read_unverified(content, record)
+
+
+def find_awaiting_finish(shelf: Shelf) -> list[str]:
+    """
+    List the uploads whose finish step is due.
+
+    Reads every record there is; what is not an upload is passed by.
+    """
+    found = []
+    for upload_id in find_ids(shelf):
+        with suppress(TusError):  # removed meanwhile, torn, unreadable
+            if look_up(shelf, upload_id).info.awaits_finish:
+                found.append(upload_id)
+    return found
+
+
+def find_ids(shelf: Shelf) -> Iterator[str]:
+    """Find every id that has a record, in no order."""
+    for path, is_directory in _walk(shelf):
+        if not is_directory and path.endswith(RECORD_ENDING):
+            upload_id = path.removesuffix(RECORD_ENDING)
+            if is_upload_id(upload_id):
+                yield upload_id
+
+
+def find_directories(shelf: Shelf) -> Iterator[str]:
+    """Find every directory in which uploads may lie, the root first."""
+    yield shelf.layout.root
+    for path, is_directory in _walk(shelf):
+        if is_directory:
+            yield shelf.layout.content(path)
+
+
+def _walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
+    """Find every name under the root but hidden ones, and which are directories."""
+    prefixes = [""]
+    while prefixes:
+        prefix = prefixes.pop()
+        directory = shelf.layout.content(prefix) if prefix else shelf.layout.root
+        with suppress(OSError):  # lost+found, or a directory removed meanwhile
+            for name, is_directory in shelf.files.scan(directory):
+                path = prefix + name
+                if name.startswith(".") or len(path) > _LONGEST_NAME:
+                    continue
+                yield path, is_directory
+                if is_directory:
+                    prefixes.append(f"{path}/")

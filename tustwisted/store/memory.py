@@ -1,0 +1,132 @@
+"""Uploads in memory, for tests and for small servers that need not remember."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, field
+from zope.interface import implementer
+
+from tustwisted.errors import (
+    NoSpace,
+    OffsetConflict,
+    StorageFailed,
+    UploadExists,
+    UploadNotFound,
+)
+from tustwisted.interfaces import IDataStore, IUploadWriter
+from tustwisted.protocol.upload import UploadInfo, UploadState
+
+
+@define(eq=False)
+class _MemoryUpload:
+    info: UploadInfo
+    content: bytearray = field(factory=bytearray)
+
+
+@implementer(IDataStore)
+@define(eq=False)
+class MemoryStore:
+    """Keeps whole uploads in memory; they end with the process."""
+
+    capacity_bytes: int | None = None
+    """How much all uploads together may hold; ``None``: as much as there is."""
+
+    _uploads: dict[str, _MemoryUpload] = field(factory=dict, init=False)
+
+    async def start(self) -> None:
+        """Do nothing: memory is there."""
+
+    async def stop(self) -> None:
+        """Do nothing: the uploads stay readable."""
+
+    async def create(self, info: UploadInfo) -> None:
+        """See :meth:`tustwisted.interfaces.IDataStore.create`."""
+        if info.upload_id in self._uploads:
+            raise UploadExists(info.upload_id)
+        self._uploads[info.upload_id] = _MemoryUpload(info)
+
+    async def info(self, upload_id: str) -> UploadInfo:
+        """See :meth:`tustwisted.interfaces.IDataStore.info`."""
+        upload = self._find(upload_id)
+        return upload.info.at(len(upload.content))
+
+    async def open_writer(self, upload_id: str, offset: int) -> IUploadWriter:
+        """See :meth:`tustwisted.interfaces.IDataStore.open_writer`."""
+        upload = self._find(upload_id)
+        if offset != len(upload.content):
+            raise OffsetConflict(len(upload.content), offset)
+        takes_bytes = upload.info.state is UploadState.RECEIVING
+        return _MemoryWriter(self, upload.content, offset, takes_bytes)
+
+    async def set_state(self, upload_id: str, state: UploadState) -> None:
+        """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
+        upload = self._find(upload_id)
+        upload.info = upload.info.become(state)
+
+    async def remove(self, upload_id: str) -> None:
+        """See :meth:`tustwisted.interfaces.IDataStore.remove`."""
+        self._find(upload_id)
+        del self._uploads[upload_id]
+
+    async def awaiting_finish(self) -> Sequence[str]:
+        """See :meth:`tustwisted.interfaces.IDataStore.awaiting_finish`."""
+        return [
+            upload_id
+            for upload_id, upload in self._uploads.items()
+            if upload.info.at(len(upload.content)).awaits_finish
+        ]
+
+    def content(self, upload_id: str) -> bytes:
+        """
+        Return the bytes of an upload as they are now.
+
+        :raises UploadNotFound: no such upload.
+        """
+        return bytes(self._find(upload_id).content)
+
+    def room_bytes(self) -> int | None:
+        """Tell how many bytes still fit; ``None``: any number."""
+        if self.capacity_bytes is None:
+            return None
+        taken = sum(len(upload.content) for upload in self._uploads.values())
+        return max(0, self.capacity_bytes - taken)
+
+    def _find(self, upload_id: str) -> _MemoryUpload:
+        try:
+            return self._uploads[upload_id]
+        except KeyError:
+            raise UploadNotFound from None
+
+
+@implementer(IUploadWriter)
+@define(eq=False)
+class _MemoryWriter:
+    _store: MemoryStore
+    _content: bytearray
+    offset: int
+    _usable: bool
+
+    sync_due = False
+    """See :attr:`tustwisted.store.writer.FileWriter.sync_due`."""
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """Store bytes, as many as fit."""
+        if not self._usable:
+            raise StorageFailed
+        for buffer in buffers:
+            room = self._store.room_bytes()
+            fitting = buffer if room is None else buffer[:room]
+            self._content += fitting
+            self.offset += len(fitting)
+            if len(fitting) < len(buffer):
+                self._usable = False
+                raise NoSpace
+
+    def settle(self) -> int:
+        """Do nothing: memory promises nothing."""
+        return self.offset
+
+    def close(self) -> None:
+        """Take no more bytes."""
+        self._usable = False
