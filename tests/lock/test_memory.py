@@ -1,0 +1,128 @@
+"""The locker of one process."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tustwisted.errors import UploadLocked
+from tustwisted.interfaces import ILock, ILocker
+from tustwisted.lock.memory import MemoryLocker
+
+
+class MemoryLockerTests(SynchronousTestCase):
+    """Exclusion, take-over and bounded waits (T-230 to T-239)."""
+
+    def setUp(self) -> None:
+        """Make a locker whose time stands still."""
+        self.clock = Clock()
+        self.locker = MemoryLocker(self.clock)
+        self.wishes: list[str] = []
+
+    def ask(self, name: str, upload_id: str = "a") -> Deferred[ILock]:
+        """Ask for a lock; ``wishes`` tells who was asked to give one back."""
+        return self.locker.acquire(upload_id, lambda: self.wishes.append(name), 20.0)
+
+    def test_provides_its_interfaces(self) -> None:
+        """The locker and its locks provide what they promise."""
+        self.assertTrue(verifyObject(ILocker, self.locker))
+        self.assertTrue(verifyObject(ILock, self.successResultOf(self.ask("x"))))
+
+    def test_free_upload_is_locked_at_once(self) -> None:
+        """Nobody waits for a lock that nobody holds."""
+        self.successResultOf(self.ask("first"))
+        self.assertEqual(self.wishes, [])
+
+    def test_other_uploads_are_not_held_up(self) -> None:
+        """Different uploads never block each other (T-238)."""
+        self.successResultOf(self.ask("first", "a"))
+        self.successResultOf(self.ask("second", "b"))
+
+    def test_holder_is_asked_once_and_waiter_gets_the_lock(self) -> None:
+        """The wish reaches the holder once; its release passes the lock on (T-230)."""
+        held = self.successResultOf(self.ask("first"))
+        second = self.ask("second")
+        third = self.ask("third")
+        self.assertEqual(self.wishes, ["first"])
+        self.assertNoResult(second)
+        held.release()
+        self.successResultOf(second)
+        self.assertNoResult(third)
+
+    def test_waiters_behind_a_new_holder_are_made_known_to_it(self) -> None:
+        """Who gets the lock while others wait is asked for it right away."""
+        held = self.successResultOf(self.ask("first"))
+        second, third = self.ask("second"), self.ask("third")
+        held.release()
+        self.assertEqual(self.wishes, ["first", "second"])
+        self.successResultOf(second).release()
+        self.successResultOf(third)
+
+    def test_wait_ends_at_its_timeout(self) -> None:
+        """A holder that does not yield costs the waiter its timeout (T-233)."""
+        held = self.successResultOf(self.ask("first"))
+        waiting = self.ask("second")
+        self.clock.advance(19.9)
+        self.assertNoResult(waiting)
+        self.clock.advance(0.2)
+        error = self.failureResultOf(waiting, UploadLocked).value
+        self.assertEqual(error.waited_s, 20.0)
+        held.release()
+        self.successResultOf(self.ask("third"))
+
+    def test_cancelled_waiter_leaves_nothing_behind(self) -> None:
+        """A waiter that goes is forgotten with its timeout (T-239)."""
+        held = self.successResultOf(self.ask("first"))
+        waiting = self.ask("second")
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        held.release()
+        self.successResultOf(self.ask("third"))
+        self.assertEqual(self.wishes, ["first"])
+
+    def test_granted_lock_leaves_no_timer(self) -> None:
+        """A wait that was granted cancels its timeout."""
+        held = self.successResultOf(self.ask("first"))
+        waiting = self.ask("second")
+        held.release()
+        self.successResultOf(waiting)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_release_counts_once(self) -> None:
+        """A second release of the same lock frees nobody else's."""
+        held = self.successResultOf(self.ask("first"))
+        held.release()
+        second = self.successResultOf(self.ask("second"))
+        held.release()
+        self.assertNoResult(self.ask("third"))
+        second.release()
+
+    def test_released_holder_is_not_asked(self) -> None:
+        """Nobody is asked for a lock that was given back."""
+        self.successResultOf(self.ask("first")).release()
+        self.successResultOf(self.ask("second"))
+        self.assertEqual(self.wishes, [])
+
+    def test_release_inside_the_wish_passes_the_lock_on(self) -> None:
+        """A holder may give the lock back while it is being asked for it."""
+        held: list[ILock] = []
+        first = self.locker.acquire("a", lambda: held[0].release(), 20.0)  # noqa: PLW0108
+        held.append(self.successResultOf(first))
+        self.successResultOf(self.ask("second"))
+
+    def test_generation_grows(self) -> None:
+        """Each holder of an upload has a higher generation than the one before."""
+        first = self.successResultOf(self.ask("first"))
+        first.release()
+        second = self.successResultOf(self.ask("second"))
+        self.assertGreater(second.generation, first.generation)
+
+    def test_nothing_remains_of_released_locks(self) -> None:
+        """Ten thousand uploads locked and released leave the locker empty."""
+        locks = [self.successResultOf(self.ask("x", f"u{n}")) for n in range(10_000)]
+        for lock in locks:
+            lock.release()
+        self.assertEqual(self.locker._turns, {})

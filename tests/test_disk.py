@@ -1,0 +1,101 @@
+"""Where blocking calls run, on real threads."""
+
+from __future__ import annotations
+
+import threading
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tustwisted.disk import SHY_S, SLOW_S, Disk
+from tustwisted.interfaces import IDisk
+
+
+class DiskTests(TestCase):
+    """Quick calls stay in the reactor, all others go to their pool."""
+
+    timeout = 20
+
+    def setUp(self) -> None:
+        """Start a disk whose time is set by hand."""
+        self.now = 0.0
+        self.disk = Disk(reactor, lambda: self.now)  # type: ignore[arg-type]  # zope's
+        self.disk.start()
+        self.addCleanup(self.disk.stop)
+
+    def test_provides_its_interface(self) -> None:
+        """Disk provides IDisk."""
+        self.assertTrue(verifyObject(IDisk, self.disk))
+
+    async def test_quick_calls_run_in_place(self) -> None:
+        """A quick call runs in the reactor's thread."""
+        self.assertIs(
+            await self.disk.quick(threading.current_thread), threading.main_thread()
+        )
+
+    async def test_slow_call_sends_the_next_ones_to_threads(self) -> None:
+        """After a slow call the reactor is spared for a while, then used again."""
+
+        def stall() -> None:
+            self.now += SLOW_S * 2
+
+        await self.disk.quick(stall)
+        thread = await self.disk.quick(threading.current_thread)
+        self.assertTrue(thread.name.startswith("PoolThread-tustwisted-write"))
+        self.now += SHY_S * 2
+        self.assertIs(
+            await self.disk.quick(threading.current_thread), threading.main_thread()
+        )
+
+    async def test_writing_and_syncing_have_threads_of_their_own(self) -> None:
+        """A sync never takes the thread of a write, nor the reverse."""
+        written = await self.disk.write(threading.current_thread)
+        synced = await self.disk.sync(threading.current_thread)
+        self.assertTrue(written.name.startswith("PoolThread-tustwisted-write"))
+        self.assertTrue(synced.name.startswith("PoolThread-tustwisted-sync"))
+
+    async def test_threads_keep_no_process_alive(self) -> None:
+        """A process can end although nobody has stopped the disk."""
+        for run in (self.disk.write, self.disk.sync):
+            thread = await run(threading.current_thread)
+            self.assertTrue(thread.daemon)
+
+    async def test_failure_of_a_call_comes_back(self) -> None:
+        """What a call raises in a thread is raised where it is awaited."""
+
+        def fail() -> None:
+            raise OSError("no")
+
+        with self.assertRaises(OSError):
+            await self.disk.write(fail)
+
+    async def test_runs_in_place_while_stopped(self) -> None:
+        """Before start and after stop calls run in place, so that a start can fail."""
+        disk = Disk(reactor)  # type: ignore[arg-type]  # provided by zope
+        self.assertIs(
+            await disk.sync(threading.current_thread), threading.main_thread()
+        )
+
+    def test_stop_waits_for_what_runs(self) -> Deferred[None]:
+        """Stop returns only when the calls in flight have ended."""
+        began, ended = threading.Event(), threading.Event()
+
+        def work() -> None:
+            began.set()
+            ended.wait(0.2)
+            ended.set()
+
+        done = Deferred.fromCoroutine(self.disk.write(work))
+        began.wait(5)
+        self.disk.stop()
+        self.assertTrue(ended.is_set())
+        return done
+
+    async def test_can_be_started_again(self) -> None:
+        """A disk that was stopped works when it is started anew."""
+        self.disk.stop()
+        self.disk.start()
+        thread = await self.disk.write(threading.current_thread)
+        self.assertTrue(thread.name.startswith("PoolThread-tustwisted-write"))

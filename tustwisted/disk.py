@@ -1,0 +1,120 @@
+"""
+Where calls that block run: in the reactor while the disk is quick, else in threads.
+
+Writing and syncing have pools of their own, so that an fsync of one upload never
+keeps the bytes of another one waiting (DESIGN D7).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import ParamSpec, TypeVar
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from tustwisted.interfaces import IDisk
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+SLOW_S = 0.002
+"""A call in the reactor that takes longer has kept everybody else waiting."""
+
+SHY_S = 1.0
+"""After a slow call the reactor is spared for so long; the threads go on measuring."""
+
+THREADS = 4
+"""In each pool: enough to keep a disk busy, few enough to share two cores."""
+
+
+class _Pool(ThreadPool):
+    """
+    A pool whose threads end with the process although nobody stopped the pool.
+
+    Nobody does when another part of the application fails to start.
+    """
+
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
+
+
+@implementer(IDisk)
+@define(eq=False)
+class Disk:
+    """
+    The calls of one store.
+
+    Before ``start`` and after ``stop`` they run in place: a service that starts may be
+    ahead of the reactor, and what fails then should end it with a sentence.
+    """
+
+    _reactor: IReactorFromThreads
+    _seconds: Callable[[], float] = time.monotonic
+    _in_place_from: float = field(init=False, default=0.0)
+    _writing: ThreadPool | None = field(init=False, default=None)
+    _syncing: ThreadPool | None = field(init=False, default=None)
+
+    def start(self) -> None:
+        """Use threads from now on."""
+        self._writing = _Pool(0, THREADS, "tustwisted-write")
+        self._syncing = _Pool(0, THREADS, "tustwisted-sync")
+        self._writing.start()
+        self._syncing.start()
+
+    def stop(self) -> None:
+        """
+        Join the threads: returns when what they are at has ended.
+
+        Harmless when not started.
+        """
+        pools = self._writing, self._syncing
+        self._writing = self._syncing = None
+        for pool in pools:
+            if pool is not None:
+                pool.stop()
+
+    async def quick(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a short call; see :class:`tustwisted.interfaces.IDisk`."""
+        if self._seconds() >= self._in_place_from:
+            return self._timed(f, *args, **kwargs)
+        return await self.write(lambda: self._timed(f, *args, **kwargs))
+
+    async def write(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a call that moves many bytes; see :class:`~.interfaces.IDisk`."""
+        return await self._in_thread(self._writing, f, *args, **kwargs)
+
+    async def sync(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a call that waits for the device; see :class:`~.interfaces.IDisk`."""
+        return await self._in_thread(self._syncing, f, *args, **kwargs)
+
+    async def _in_thread(
+        self,
+        pool: ThreadPool | None,
+        f: Callable[_P, _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        if pool is None:
+            return f(*args, **kwargs)
+        return await deferToThreadPool(self._reactor, pool, f, *args, **kwargs)
+
+    def _timed(self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        began = self._seconds()
+        try:
+            return f(*args, **kwargs)
+        finally:
+            ended = self._seconds()
+            if ended - began > SLOW_S:
+                self._in_place_from = ended + SHY_S

@@ -1,0 +1,1 @@
+"""Lockers: what keeps two writers off one upload."""

@@ -1,0 +1,135 @@
+"""The locker of a single process, and the lock that keeps the process single."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from tustwisted.errors import UploadLocked
+from tustwisted.interfaces import ILock, ILocker
+from tustwisted.lock.directory import DirectoryLock
+
+
+@implementer(ILock)
+@define(eq=False)
+class MemoryLock:
+    """A lock held by somebody in this process; it is never lost."""
+
+    generation: int
+    _wanted: Callable[[], None]
+    _release: Callable[[], None]
+    lost: Deferred[None] = field(init=False, factory=Deferred)
+    _told: bool = field(init=False, default=False)
+    _released: bool = field(init=False, default=False)
+
+    def release(self) -> None:
+        """Pass the lock on to whoever waits longest; harmless when done twice."""
+        if not self._released:
+            self._released = True
+            self._release()
+
+    def ask_back(self) -> None:
+        """Tell the holder, once, that somebody else wants the lock."""
+        if not self._told and not self._released:
+            self._told = True
+            self._wanted()
+
+
+@define(eq=False)
+class _Waiter:
+    wanted: Callable[[], None]
+    granted: Deferred[ILock]
+    timeout: IDelayedCall | None = None
+
+
+@define(eq=False)
+class _Turn:
+    """Who holds the lock of one upload, and who waits for it."""
+
+    holder: MemoryLock
+    waiters: deque[_Waiter] = field(factory=deque)
+
+
+@implementer(ILocker)
+@define(eq=False)
+class MemoryLocker:
+    """
+    Locks for the uploads of one process; waiters are served in the order they came.
+
+    :param clock: measures how long somebody waits.
+    :param directory: where the uploads are; held against other processes from
+        ``start`` to ``stop``.  ``None`` when no other process can reach them.
+    """
+
+    _clock: IReactorTime
+    _directory: DirectoryLock | None = None
+    _turns: dict[str, _Turn] = field(init=False, factory=dict)
+    _generations: Iterator[int] = field(init=False, factory=lambda: itertools.count(1))
+
+    async def start(self) -> None:
+        """See :meth:`tustwisted.interfaces.ILocker.start`."""
+        if self._directory is not None:
+            self._directory.take()
+
+    async def stop(self) -> None:
+        """See :meth:`tustwisted.interfaces.ILocker.stop`."""
+        if self._directory is not None:
+            self._directory.release()
+
+    def acquire(
+        self, upload_id: str, wanted: Callable[[], None], timeout_s: float
+    ) -> Deferred[ILock]:
+        """See :meth:`tustwisted.interfaces.ILocker.acquire`."""
+        turn = self._turns.get(upload_id)
+        if turn is None:
+            lock = self._lock_for(upload_id, wanted)
+            self._turns[upload_id] = _Turn(lock)
+            return succeed(lock)
+        return self._wait(turn, wanted, timeout_s)
+
+    def _wait(
+        self, turn: _Turn, wanted: Callable[[], None], timeout_s: float
+    ) -> Deferred[ILock]:
+        def leave(_: object = None) -> None:
+            turn.waiters.remove(waiter)
+            _cancel(waiter)
+
+        def give_up() -> None:
+            waiter.timeout = None
+            leave()
+            waiter.granted.errback(UploadLocked(timeout_s))
+
+        waiter = _Waiter(wanted, Deferred(leave))
+        turn.waiters.append(waiter)
+        waiter.timeout = self._clock.callLater(timeout_s, give_up)
+        turn.holder.ask_back()
+        return waiter.granted
+
+    def _lock_for(self, upload_id: str, wanted: Callable[[], None]) -> MemoryLock:
+        return MemoryLock(
+            next(self._generations), wanted, lambda: self._pass_on(upload_id)
+        )
+
+    def _pass_on(self, upload_id: str) -> None:
+        turn = self._turns[upload_id]
+        if not turn.waiters:
+            del self._turns[upload_id]
+            return
+        waiter = turn.waiters.popleft()
+        _cancel(waiter)
+        turn.holder = lock = self._lock_for(upload_id, waiter.wanted)
+        waiter.granted.callback(lock)
+        if turn.waiters:
+            lock.ask_back()  # the others asked before this one held it
+
+
+def _cancel(waiter: _Waiter) -> None:
+    if waiter.timeout is not None:
+        waiter.timeout.cancel()
+        waiter.timeout = None

@@ -1,0 +1,21 @@
+"""Which way the bytes of a body take to the writer (D7)."""
+
+from __future__ import annotations
+
+from tustwisted.interfaces import IDisk
+from tustwisted.receive.queue import Run
+
+IN_PLACE_BYTES = 64 * 1024
+"""A body up to this length is written where it arrives: a thread costs more."""
+
+
+def choose(disk: IDisk, body_length: int | None) -> Run:
+    """
+    Choose how the jobs of one body are run.
+
+    :param body_length: bytes announced; ``None`` when the body is chunked.
+    :returns: in place for a small body while the disk is quick, else in the pool.
+    """
+    if body_length is not None and body_length <= IN_PLACE_BYTES:
+        return disk.quick
+    return disk.write

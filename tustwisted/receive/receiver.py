@@ -1,0 +1,177 @@
+"""
+What takes one body into one upload, and outlives the request that brought it.
+
+Klein cancels a route when its client leaves, while bytes are still on their way to the
+disk.  So flush, offset, lock and close belong to the receiver (D2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProducer, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tustwisted.errors import LockLost, TusError, UploadSizeExceeded
+from tustwisted.interfaces import IBodyReceiver, IDisk, ILock, IUploadWriter
+from tustwisted.outcome import Outcome
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.receive.queue import Run, WriteQueue
+
+HIGH_WATER_BYTES = 4 * 1024 * 1024
+"""With so many bytes waiting for the disk, the client is held back."""
+
+LOW_WATER_BYTES = 2 * 1024 * 1024
+"""With so few, it goes on."""
+
+
+@implementer(IBodyReceiver)
+@define(eq=False)
+class Receiver:
+    """
+    Holds an upload from its lock to its answer, and ends in one of these ways: the
+    body ended, broke off, ran past the length, could not be stored, or was stopped.
+
+    Each way everything that arrived is written first, then settled, then the upload is
+    finished if it is whole, then the lock is released, then :meth:`outcome` fires.
+    """
+
+    upload: UploadInfo
+    """The upload as it was when the lock was got."""
+    _writer: IUploadWriter
+    _lock: ILock
+    _disk: IDisk
+    _run: Run
+    _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
+    _producer: IPushProducer | None = field(init=False, default=None)
+    _paused: bool = field(init=False, default=False)
+    _ended: bool = field(init=False, default=False)
+    _lost: bool = field(init=False, default=False)
+    _received: int = field(init=False, default=0)
+    _queue: WriteQueue = field(init=False)
+    _outcome: Outcome[UploadInfo] = field(init=False, factory=Outcome)
+
+    def __attrs_post_init__(self) -> None:
+        self._queue = WriteQueue(
+            self._writer, self._run, self._disk.sync, self._queue_changed
+        )
+        self._lock.lost.addCallback(self._lock_lost)  # type: ignore[unused-awaitable]
+
+    def outcome(self) -> Deferred[UploadInfo]:
+        """
+        Return what fires when the upload is free again, with what it has become.
+
+        A fresh Deferred each time: cancelling it disturbs nothing underneath.  It
+        fails with the :class:`~tustwisted.errors.TusError` to answer with, or with the
+        reason for which the connection was lost.
+        """
+        return self._outcome.wait()
+
+    def stop(self, error: TusError) -> None:
+        """
+        Read no further; what has arrived is kept.  Too late once the body has ended.
+
+        :param error: what the client is told, unless the upload is whole.
+        """
+        self._end(Failure(error))
+
+    def job_done(self) -> Deferred[None]:
+        """Return what fires when the bytes on their way to the store are there."""
+        return self._queue.job_done()
+
+    # -- IBodyReceiver -----------------------------------------------------------------
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Be told where the body comes from; it is stopped when it comes too late."""
+        if self._ended:
+            producer.stopProducing()
+        else:
+            self._producer = IPushProducer(producer)
+
+    def unregisterProducer(self) -> None:
+        """Be told that the body comes no more."""
+        self._producer = None
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; what lies past the upload's length is dropped."""
+        if self._ended:
+            return
+        remaining = self.upload.remaining
+        room = None if remaining is None else remaining - self._received
+        kept = data if room is None else data[:room]
+        if kept:
+            self._received += len(kept)
+            self._queue.put(kept)
+        if len(kept) < len(data):
+            assert self.upload.length is not None  # or there is room for everything
+            self.stop(UploadSizeExceeded(self.upload.length))
+        elif self._queue.pending_bytes >= HIGH_WATER_BYTES:
+            self._pause()
+
+    def body_ended(self) -> None:
+        """See :meth:`tustwisted.interfaces.IBodyReceiver.body_ended`."""
+        self._producer = None
+        self._end(None)
+
+    def body_lost(self, reason: Failure) -> None:
+        """See :meth:`tustwisted.interfaces.IBodyReceiver.body_lost`."""
+        self._producer = None
+        self._end(reason)
+
+    # -- back-pressure -----------------------------------------------------------------
+
+    def _pause(self) -> None:
+        if self._producer is not None and not self._paused:
+            self._paused = True
+            self._producer.pauseProducing()
+
+    def _queue_changed(self) -> None:
+        if self._queue.failure is not None:
+            self._end(self._queue.failure)
+        elif self._paused and self._queue.pending_bytes <= LOW_WATER_BYTES:
+            self._paused = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+
+    # -- the end -----------------------------------------------------------------------
+
+    def _lock_lost(self, _: None) -> None:
+        self._lost = True
+        self._queue.discard()  # somebody else may be writing by now
+        self.stop(LockLost())
+
+    def _end(self, reason: Failure | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        work = Deferred.fromCoroutine(self._leave(reason))
+        work.addBoth(self._outcome.settle)  # type: ignore[unused-awaitable]
+
+    async def _leave(self, reason: Failure | None) -> UploadInfo:
+        try:
+            await self._queue.drained()
+            return await self._settle(reason or self._queue.failure)
+        finally:
+            try:
+                await self._disk.quick(self._writer.close)
+            finally:
+                self._lock.release()
+
+    async def _settle(self, reason: Failure | None) -> UploadInfo:
+        if self._lost:
+            raise LockLost
+        upload = self.upload.at(self._writer.offset)
+        if self._received:
+            run = self._disk.sync if self._writer.sync_due else self._disk.quick
+            upload = upload.at(await run(self._writer.settle))
+        if upload.awaits_finish:
+            upload = await self._finish(upload)
+        if reason is None or (upload.is_whole and not reason.check(UploadSizeExceeded)):
+            return upload
+        return reason.raiseException()

@@ -1,0 +1,302 @@
+"""
+The core: what a route, or a program without HTTP, does with uploads.
+
+The one place where lock, store, limits and the finish step meet.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from tustwisted.errors import (
+    ServerShutdown,
+    TusError,
+    UploadNotFound,
+    UploadTooLarge,
+)
+from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
+from tustwisted.outcome import Outcome
+from tustwisted.protocol.ids import is_upload_id, new_id
+from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.receive.choose import choose
+from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.checks import check_under_lock, check_without_lock
+from tustwisted.uploads.claim import Claim
+from tustwisted.uploads.finishing import FinishStep, OnFinish
+
+log = Logger()
+
+_T = TypeVar("_T")
+
+LOCK_TIMEOUT_S = 20.0
+"""How long a request waits for another one to free the upload (T-233)."""
+
+STATUS_PATIENCE_S = 0.1
+"""How long a status waits for bytes on their way to the store (D5)."""
+
+
+@define(eq=False)
+class Uploads:
+    """
+    The uploads of one store.
+
+    :param store: keeps them.
+    :param locker: keeps two writers off one upload.
+    :param disk: runs the writers.
+    :param clock: measures waits.
+    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param lock_timeout_s: how long a request waits for another one, seconds.
+    :param on_finish: the finish step: awaited under the lock when all bytes of an
+        upload are stored and before the client is told.  It is awaited again after a
+        crash in it, with the same ``event_id``; when it raises, the upload stays
+        finish-failed and the next empty PATCH, or :meth:`finish`, tries again.
+    """
+
+    store: IDataStore
+    locker: ILocker
+    _disk: IDisk
+    clock: IReactorTime
+    max_size_bytes: int | None = None
+    _lock_timeout_s: float = LOCK_TIMEOUT_S
+    _on_finish: OnFinish | None = None
+    _random_bytes: Callable[[int], bytes] = os.urandom
+    _now_s: Callable[[], float] = time.time
+    _receivers: dict[str, Receiver] = field(init=False, factory=dict)
+    _work: set[Outcome[Any]] = field(init=False, factory=set)
+    _stopping: bool = field(init=False, default=False)
+    _finish_step: FinishStep = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._finish_step = FinishStep(self.store, self._on_finish)
+
+    # -- life --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """
+        Take the store and the locker into use.
+
+        :raises CannotStart: one of them cannot work; nothing stays taken.
+        """
+        await self.store.start()
+        try:
+            await self.locker.start()
+        except Exception:
+            await self.store.stop()
+            raise
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """
+        Let every receiver settle, then give back what :meth:`start` took.
+
+        Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
+        every later call.
+        """
+        self._stopping = True
+        for receiver in list(self._receivers.values()):
+            receiver.stop(ServerShutdown())
+        while self._receivers or self._work:
+            for receiver in list(self._receivers.values()):
+                await _quietly(receiver.outcome())
+            for work in list(self._work):
+                await _quietly(work.wait())
+        await self.locker.stop()
+        await self.store.stop()
+
+    # -- what a request asks for -------------------------------------------------------
+
+    def create(
+        self, length: int, metadata: Metadata, upload_id: str | None = None
+    ) -> Deferred[UploadInfo]:
+        """
+        Begin an upload; one of length 0 is finished at once (T-060).
+
+        :param length: bytes of the whole upload.
+        :param upload_id: an id of the application's own; a random one by default.
+        :raises UploadTooLarge: ``length`` is above the maximum.
+        :raises UploadExists: ``upload_id`` is taken.
+        :raises NoSpace: or :class:`StorageFailed`; nothing remains.
+        """
+        return self._owned(self._create(length, metadata, upload_id))
+
+    async def status(self, upload_id: str) -> UploadInfo:
+        """
+        Tell what is stored, taking no lock and disturbing nobody (D5).
+
+        :raises UploadNotFound: no such upload.
+        """
+        _require_id(upload_id)
+        receiver = self._receivers.get(upload_id)
+        if receiver is not None:
+            await _quietly(
+                receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock)
+            )
+        return await self.store.info(upload_id)
+
+    async def receive(
+        self, upload_id: str, offset: int, body_length: int | None
+    ) -> Receiver:
+        """
+        Get ready to receive a body; whoever else holds the upload is stopped first.
+
+        Deliver a body to the receiver at once: until its end it holds the lock.
+
+        :param offset: where the sender believes the upload ends.
+        :param body_length: bytes announced; ``None`` when the body is chunked.
+        :raises UploadNotFound: no such upload.
+        :raises OffsetConflict: the upload does not end at ``offset``.
+        :raises UploadSizeExceeded: the body would reach past the upload's length.
+        :raises UploadLocked: another request did not free the upload in time.
+        :raises ServerShutdown: the server is stopping.
+        """
+        self._require_running()
+        _require_id(upload_id)
+        check_without_lock(await self.store.info(upload_id), offset)
+        claim = Claim()
+        lock = await self.locker.acquire(upload_id, claim.give_up, self._lock_timeout_s)
+        opening = self._owned(self._open(claim, lock, upload_id, offset, body_length))
+        try:
+            return await opening
+        except CancelledError:
+            claim.give_up()  # it may be open by then: nobody else would close it
+            raise
+
+    def finish(self, upload_id: str) -> Deferred[UploadInfo]:
+        """
+        Do the finish step of an upload if it is due.
+
+        :returns: fires with what the upload has become.
+        :raises UploadNotFound: no such upload.
+        :raises FinishFailed: the finish step failed; it may be tried again.
+        :raises UploadLocked: another request did not free the upload in time.
+        """
+        return self._owned(self._finish_locked(upload_id))
+
+    async def recover(self) -> int:
+        """
+        Do the finish steps that a crash has left undone (D3).
+
+        :returns: how many uploads were finished.
+        """
+        finished = 0
+        for upload_id in await self.store.awaiting_finish():
+            if self._stopping:
+                break
+            try:
+                await self.finish(upload_id)
+            except TusError as error:
+                log.warn(
+                    "upload {upload_id} stays unfinished: {error}",
+                    upload_id=upload_id,
+                    error=error,
+                )
+            else:
+                finished += 1
+        return finished
+
+    # -- what nobody cancels -----------------------------------------------------------
+
+    async def _create(
+        self, length: int, metadata: Metadata, upload_id: str | None
+    ) -> UploadInfo:
+        self._require_running()
+        if self.max_size_bytes is not None and length > self.max_size_bytes:
+            raise UploadTooLarge(self.max_size_bytes)
+        upload = UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            length,
+            metadata=metadata,
+            created_s=self._now_s(),
+        )
+        await self.store.create(upload)
+        log.info(
+            "upload {upload_id} created, {length} bytes",
+            upload_id=upload.upload_id,
+            length=length,
+        )
+        if upload.awaits_finish:
+            return await self._finish_locked(upload.upload_id)
+        return upload
+
+    async def _open(
+        self,
+        claim: Claim,
+        lock: ILock,
+        upload_id: str,
+        offset: int,
+        body_length: int | None,
+    ) -> Receiver:
+        try:
+            self._require_running()
+            upload = await self.store.info(upload_id)
+            check_under_lock(upload, offset, body_length)
+            writer = await self.store.open_writer(upload_id, offset)
+        except BaseException:
+            lock.release()
+            raise
+        run = choose(self._disk, body_length)
+        receiver = Receiver(upload, writer, lock, self._disk, run, self._finish_step)
+        self._keep(receiver)
+        claim.grant(receiver)
+        if self._stopping:
+            receiver.stop(ServerShutdown())
+        return receiver
+
+    async def _finish_locked(self, upload_id: str) -> UploadInfo:
+        _require_id(upload_id)
+        lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
+        try:
+            upload = await self.store.info(upload_id)
+            if not upload.awaits_finish:
+                return upload
+            return await self._finish_step(upload)
+        finally:
+            lock.release()
+
+    def _keep(self, receiver: Receiver) -> None:
+        upload_id = receiver.upload.upload_id
+        self._receivers[upload_id] = receiver
+
+        def forget(_: object) -> None:
+            if self._receivers.get(upload_id) is receiver:  # or the next one is there
+                del self._receivers[upload_id]
+
+        receiver.outcome().addBoth(forget)  # type: ignore[unused-awaitable]
+
+    def _owned(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
+        """Do some work that ``stop`` waits for and no cancelled request disturbs."""
+        outcome = Outcome.of(work)
+        if not outcome.is_settled:
+            self._work.add(outcome)
+            outcome.wait().addBoth(  # type: ignore[unused-awaitable]
+                lambda _: self._work.discard(outcome)
+            )
+        return outcome.wait()
+
+    def _require_running(self) -> None:
+        if self._stopping:
+            raise ServerShutdown
+
+
+def _require_id(upload_id: str) -> None:
+    if not is_upload_id(upload_id):
+        raise UploadNotFound
+
+
+def _ignore() -> None:
+    """Whoever wants an upload that is being finished waits for its end (T-236)."""
+
+
+async def _quietly(work: Deferred[Any]) -> None:
+    with suppress(Exception):
+        await work
