@@ -1,0 +1,1 @@
+"""HTTP: bodies that stream through Twisted Web, and the routes of the protocol."""

@@ -1,0 +1,302 @@
+"""
+The body of a request, as a push producer.
+
+A route calls ``body.deliver_to(receiver)`` once; the order of the calls that the
+receiver then gets is told at :meth:`IBody.deliver_to`.  How the bytes leave Twisted is
+not known here (see :mod:`tustwisted.web.request`), nor what becomes of those that
+nobody wants (:mod:`tustwisted.web.exchange`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import Attribute, Interface, implementer
+
+from tustwisted.errors import ReadTimeout
+from tustwisted.interfaces import IBodyReceiver
+from tustwisted.web.collect import BodyTooLarge, Collector
+from tustwisted.web.idle import IdleTimer
+
+_log = Logger()
+
+
+class AnsweredEarly(Exception):
+    """The route finished its answer while a receiver still took the body."""
+
+    def __str__(self) -> str:
+        return "the request was answered before its body ended"
+
+
+class IBody(IPushProducer):
+    """The body of a request, for one receiver."""
+
+    length: int | None = Attribute("""Bytes in all; None if only the end will tell.""")
+    received: int = Attribute("""Bytes that have come from the client so far.""")
+    complete: bool = Attribute("""True when the whole body has come.""")
+
+    def deliver_to(receiver: IBodyReceiver) -> None:  # noqa: N805
+        """
+        Begin to read, and give the receiver what has come already.
+
+        The receiver gets ``registerProducer(body, True)`` and then ``write`` any number
+        of times.  At the end it gets ``unregisterProducer()`` and, as the very last
+        call, either ``body_ended()`` or ``body_lost(reason)``.  Some of these calls may
+        come before this returns.
+
+        While the receiver has paused, nothing of that is called, with one exception:
+        when the body is lost, the piece that is still held (at most one read) is
+        written at once, and the end told.  After ``stopProducing``, or an exception
+        out of ``write`` (which is logged), the receiver is told nothing more at all.
+
+        :raises RuntimeError: the body was given to a receiver before.
+        """
+
+    def collect(limit_bytes: int) -> Deferred[bytes]:  # noqa: N805
+        """
+        Read the whole body into memory.
+
+        :returns: fails with :class:`tustwisted.web.collect.BodyTooLarge`, without
+            reading when ``length`` says so, or with what ``body_lost`` would be given.
+            Cancelling it drops the rest of the body.
+        :raises RuntimeError: the body was given to a receiver before.
+        """
+
+
+class IBodyPort(Interface):
+    """What a :class:`Body` asks of the connection that it comes through."""
+
+    def pause_reading() -> None:
+        """Read no more; one more piece may come all the same."""
+
+    def resume_reading() -> None:
+        """Read on; harmless when it is read already."""
+
+    def send_continue() -> None:
+        """Tell the client that its body is welcome (100 Continue)."""
+
+    def dropped(size_bytes: int) -> None:  # noqa: N805
+        """A piece came that nobody wants."""
+
+    def fell_silent() -> None:
+        """The idle timeout is over; the receiver is told next."""
+
+
+def tell(call: Callable[..., object], *args: object) -> bool:
+    """
+    Call a receiver, and log what it raises: it must not break the connection.
+
+    :returns: whether it raised nothing.
+    """
+    try:
+        call(*args)
+    except Exception:
+        _log.failure("a receiver of a request's body failed")
+        return False
+    return True
+
+
+class _Phase(enum.Enum):
+    WAITING = "no receiver yet"
+    DELIVERING = "a receiver takes what comes"
+    DROPPING = "nobody wants what comes"
+
+
+@implementer(IBody)
+class Body:
+    """
+    A body that is delivered while it arrives.
+
+    At most one read is held in memory: the first piece that cannot be delivered, for
+    want of a receiver or because it has paused, also pauses the connection.
+    """
+
+    def __init__(
+        self,
+        length: int | None,
+        port: IBodyPort,
+        clock: IReactorTime,
+        idle_timeout_s: float,
+        owes_continue: bool,
+    ) -> None:
+        """
+        :param idle_timeout_s: how long nothing may come while the receiver wants more.
+        :param owes_continue: the client waits for 100 before it sends the body.
+        """
+        self.length = length
+        self.received = 0
+        self.complete = False
+        self._port = port
+        self._owes_continue = owes_continue
+        self._phase = _Phase.WAITING
+        self._receiver: IBodyReceiver | None = None
+        self._paused = False
+        self._pumping = False
+        self._held: deque[bytes] = deque()
+        self._lost: Failure | None = None
+        self._idle_timeout_s = idle_timeout_s
+        self._idle = IdleTimer(clock, idle_timeout_s, self._silent)
+
+    # -- for the route -----------------------------------------------------------------
+
+    def deliver_to(self, receiver: IBodyReceiver) -> None:
+        if self._receiver is not None:
+            raise RuntimeError("this body was given to a receiver before")
+        self._receiver = receiver
+        self._phase = _Phase.DELIVERING
+        try:
+            receiver.registerProducer(self, True)
+        except BaseException:
+            self._drop()
+            raise
+        self._pump()
+
+    def collect(self, limit_bytes: int) -> Deferred[bytes]:
+        if self.length is not None and self.length > limit_bytes:
+            return fail(BodyTooLarge(limit_bytes))
+        collector = Collector(limit_bytes)
+        self.deliver_to(collector)
+        return collector.done
+
+    # -- for the receiver --------------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        if self._phase is _Phase.DELIVERING:
+            self._paused = True
+            self._idle.pause()
+            if not self.complete:
+                self._port.pause_reading()
+
+    def resumeProducing(self) -> None:
+        if self._phase is _Phase.DELIVERING and self._paused:
+            self._paused = False
+            self._pump()
+
+    def stopProducing(self) -> None:
+        if self._phase is _Phase.DELIVERING:
+            self._drop()
+
+    # -- for the port ------------------------------------------------------------------
+
+    @property
+    def unanswered_continue(self) -> bool:
+        """The client may send nothing before it has an answer, 100 or final."""
+        return self._owes_continue and self.received == 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next piece."""
+        self.received += len(data)
+        self._idle.touch()
+        if self._phase is _Phase.DROPPING:
+            self._port.dropped(len(data))
+        elif self._flowing and not self._pumping and not self._held:
+            self._write(data)
+        else:
+            self._held.append(data)
+            # Also when it is paused already: Twisted resumes reading on its own account
+            # when a full send buffer has emptied.
+            self._port.pause_reading()
+
+    def ended(self) -> None:
+        """Take note that the last piece has come."""
+        self.complete = True
+        self._idle.cancel()
+        self._port.resume_reading()
+        self._pump()
+
+    def lost(self, reason: Failure) -> None:
+        """Take note that nothing more will come."""
+        if not self.complete and self._lost is None:
+            self._lost = reason
+            self._flush_lost()
+
+    def answer_begins(self) -> None:
+        """
+        Take note that something is about to be written to the connection.
+
+        With a write pending while reading is paused, a reset makes Twisted close the
+        socket without reading what the kernel still holds.  So reading goes on, unless
+        a piece is held: memory stays bounded even for a receiver that never resumes.
+        """
+        self._owes_continue = False
+        if not self.complete and not self._held:
+            self._port.resume_reading()
+
+    def answered(self) -> None:
+        """Take note that the answer is finished: nobody wants the rest."""
+        if self._lost is None:
+            self._lost = Failure(AnsweredEarly())
+            self._flush_lost()
+        self._drop()
+
+    # -- inside ------------------------------------------------------------------------
+
+    @property
+    def _flowing(self) -> bool:
+        return self._phase is _Phase.DELIVERING and not self._paused
+
+    def _write(self, data: bytes) -> None:
+        assert self._receiver is not None
+        if not tell(self._receiver.write, data):
+            self._drop()
+
+    def _pump(self) -> None:
+        """Deliver what is held, then whatever comes next: the end, or more reading."""
+        if self._pumping:
+            return
+        if self._lost is not None:
+            self._flush_lost()
+            return
+        self._pumping = True
+        while self._held and self._flowing:
+            self._write(self._held.popleft())
+        self._pumping = False
+        if self._flowing and self.complete:
+            self._conclude()
+        elif self._flowing:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        self._port.resume_reading()
+        if self.unanswered_continue:
+            self._port.send_continue()
+        self._owes_continue = False
+        self._idle.start()
+
+    def _flush_lost(self) -> None:
+        """Write what is held, paused or not, and tell the receiver that it was all."""
+        self._idle.cancel()
+        while self._held and self._phase is _Phase.DELIVERING:
+            self._write(self._held.popleft())
+        if self._phase is _Phase.DELIVERING:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """End the registration; the verdict is the last thing the receiver hears."""
+        assert self._receiver is not None
+        self._idle.cancel()
+        self._phase = _Phase.DROPPING
+        tell(self._receiver.unregisterProducer)
+        if self._lost is None:
+            tell(self._receiver.body_ended)
+        else:
+            tell(self._receiver.body_lost, self._lost)
+
+    def _drop(self) -> None:
+        self._phase = _Phase.DROPPING
+        self._held.clear()
+        self._idle.cancel()
+        if not self.complete:
+            self._port.resume_reading()
+
+    def _silent(self) -> None:
+        # First the port: the receiver may make the route answer at once.
+        self._port.fell_silent()
+        self._lost = Failure(ReadTimeout(self._idle_timeout_s))
+        self._flush_lost()

@@ -1,0 +1,184 @@
+"""
+One request whose body streams, and its answer, which may come first.
+
+An answer that is written while the body still comes is the hard part of HTTP/1.1: the
+rest of the body must never be taken for the next request, and closing a socket that
+holds unread bytes makes the kernel send a reset that can destroy the answer on its way.
+So a small rest is read, dropped, and the connection goes on; after a large one the
+connection is closed in steps: the answer, then our end of the stream, then a while of
+reading and dropping (RFC 9112, section 9.6).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from zope.interface import Attribute, Interface, implementer
+
+from tustwisted.web.body import Body, IBodyPort
+
+SMALL_REST_BYTES: Final = 256 * 1024
+"""A rest of at most this is read and dropped to keep the connection."""
+
+DROP_BYTES: Final = 16 * 1024 * 1024
+"""How much nobody may want: past it reading stops, after the answer for good."""
+
+LINGER_S: Final = 5.0
+"""How long the client may take to see the answer and stop sending."""
+
+ANSWER_S: Final = 30.0
+"""How long the route may take to answer a request whose body fell silent."""
+
+
+class ILine(Interface):
+    """The connection of one request, as Twisted has it."""
+
+    keep_alive: bool = Attribute("""Another request may follow this one.""")
+
+    def pause() -> None:
+        """Read no more."""
+
+    def resume() -> None:
+        """Read on, unless Twisted itself has paused."""
+
+    def send_continue() -> None:
+        """Write a 100 response."""
+
+    def half_close() -> None:
+        """Tell the client, after what is written, that nothing more will be."""
+
+    def abort() -> None:
+        """Close at once."""
+
+
+@implementer(IBodyPort)
+class Exchange:
+    """
+    Decides what follows when body and answer overlap.
+
+    :ivar body: the body of the request.
+    :ivar connected: the connection is there; false from before the body is told.
+    """
+
+    def __init__(
+        self,
+        line: ILine,
+        clock: IReactorTime,
+        length: int | None,
+        idle_timeout_s: float,
+        owes_continue: bool,
+    ) -> None:
+        self.body = Body(length, self, clock, idle_timeout_s, owes_continue)
+        self._line = line
+        self._clock = clock
+        self._idle_timeout_s = idle_timeout_s
+        self.connected = True
+        self._answered = False
+        self._silent = False
+        self._dropped_bytes = 0
+        self._half_close: IDelayedCall | None = None
+        self._deadline: IDelayedCall | None = None
+
+    # -- for the body ------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        if self.connected:
+            self._line.pause()
+
+    def resume_reading(self) -> None:
+        if self.connected:
+            self._line.resume()
+
+    def send_continue(self) -> None:
+        if self.connected:
+            self._line.send_continue()
+
+    def dropped(self, size_bytes: int) -> None:
+        self._dropped_bytes += size_bytes
+        if self._dropped_bytes <= DROP_BYTES:
+            return
+        if self._answered:
+            self._line.abort()
+        else:
+            self._line.pause()
+
+    def fell_silent(self) -> None:
+        self._silent = True
+        self._abort_after(ANSWER_S)
+
+    # -- for the request ---------------------------------------------------------------
+
+    def answer_begins(self, headers: Headers) -> None:
+        """
+        Decide whether the connection outlives the answer, and say so in its headers.
+
+        :param headers: of the answer; they have not been written.
+        """
+        if _says_close(headers) or self._must_close():
+            self._line.keep_alive = False
+        if not self._line.keep_alive:
+            headers.setRawHeaders(b"Connection", [b"close"])
+        self.body.answer_begins()
+
+    def answer_ended(self) -> None:
+        """Get rid of the rest of the body: the answer was written before its end."""
+        self._answered = True
+        self._dropped_bytes = 0
+        if self._line.keep_alive:
+            self._abort_after(self._idle_timeout_s)
+        else:
+            # Later, since the piece that is being parsed may hold the end of the body.
+            self._half_close = self._clock.callLater(0, self._close_our_half)
+            self._abort_after(LINGER_S)
+        self.body.answered()
+        self.resume_reading()
+
+    def body_ended(self) -> None:
+        """Take note that the whole body has come."""
+        self._cancel_calls()
+        self.body.ended()
+
+    def connection_lost(self, reason: Failure) -> None:
+        """Take note that the connection is gone."""
+        self.connected = False
+        self._cancel_calls()
+        self.body.lost(reason)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _must_close(self) -> bool:
+        body = self.body
+        if self._silent:
+            return True
+        if body.complete:
+            return False
+        return (
+            body.length is None
+            or body.length - body.received > SMALL_REST_BYTES
+            or body.unanswered_continue
+        )
+
+    def _close_our_half(self) -> None:
+        self._half_close = None
+        self._line.half_close()
+
+    def _abort_after(self, seconds: float) -> None:
+        self._cancel(self._deadline)
+        self._deadline = self._clock.callLater(seconds, self._line.abort)
+
+    def _cancel_calls(self) -> None:
+        self._cancel(self._half_close)
+        self._cancel(self._deadline)
+
+    @staticmethod
+    def _cancel(call: IDelayedCall | None) -> None:
+        if call is not None and call.active():
+            call.cancel()
+
+
+def _says_close(headers: Headers) -> bool:
+    values = b",".join(headers.getRawHeaders(b"Connection", []))
+    return b"close" in [token.strip().lower() for token in values.split(b",")]

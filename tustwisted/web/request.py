@@ -1,0 +1,274 @@
+"""
+The request class behind :mod:`tustwisted.web.streaming`.
+
+This is the one module that touches private names of Twisted; :data:`PRIVATE_NAMES`
+lists them, with the version that they were checked on.  A test pins each of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from attrs import frozen
+from twisted.internet.interfaces import IHalfCloseableDescriptor
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.server import Request
+from zope.interface import implementer
+
+from tustwisted.web.body import Body
+from tustwisted.web.buffered import StreamedContent
+from tustwisted.web.exchange import LINGER_S, Exchange, ILine
+from tustwisted.web.wants import Wants, speaks_tus
+
+READ_BYTES: Final = 262_144
+"""Size of a read in a large body: beyond it, fewer system calls save no more CPU."""
+
+SMALL_BODY_BYTES: Final = 65_536
+"""A body of at most this fits one read of Twisted's own size."""
+
+PRIVATE_NAMES: Final = {  # of Twisted 26.10
+    # name: the method that sets or reads it, what it is for
+    "_command": ("lineReceived", "the method, before the body has come"),
+    "_path": ("lineReceived", "the URI, before the body has come"),
+    "_version": ("lineReceived", "the version, before the body has come"),
+    "_networkProducer": ("connectionMade", "pauses the socket alone"),
+    "_waitingForTransport": ("pauseProducing", "the send buffer is full: no resuming"),
+    "_savedTimeOut": (
+        "requestDone",
+        "the idle timeout that comes back after a request",
+    ),
+    "_send100Continue": ("allHeadersReceived", "writes the 100 response"),
+    # of the request
+    "queued": ("finish", "true: the answer ends, and the channel is not told yet"),
+    "_cleanup": ("finish", "tells the channel that the request is done"),
+}
+
+if TYPE_CHECKING:
+
+    class _Base(Request):
+        """The methods below as Twisted would annotate them."""
+
+        def gotLength(self, length: int | None) -> None: ...
+        def handleContentChunk(self, data: bytes) -> None: ...
+        def requestReceived(
+            self, command: bytes, path: bytes, version: bytes
+        ) -> None: ...
+        def write(self, data: bytes) -> None: ...
+        def finish(self) -> None: ...
+        def connectionLost(self, reason: Failure) -> None: ...
+        def _cleanup(self) -> None: ...
+
+else:
+    _Base = object
+
+
+def missing_names(
+    channel: type = HTTPChannel, request: type = HTTPRequest
+) -> list[str]:
+    """List those of :data:`PRIVATE_NAMES` that these classes do not use any more."""
+
+    def used(owner: type, method: str, name: str) -> bool:
+        code = getattr(getattr(owner, method, None), "__code__", None)
+        return name in getattr(code, "co_names", ())
+
+    return [
+        name
+        for name, (method, _) in PRIVATE_NAMES.items()
+        if not used(request if method == "finish" else channel, method, name)
+    ]
+
+
+@frozen
+class Streaming:
+    """What a site wants to stream, and how patiently."""
+
+    wants: Wants = speaks_tus
+    idle_timeout_s: float = 60.0
+    """How long a body may be silent while its receiver wants more."""
+
+
+@implementer(ILine)
+class _Line:
+    """The connection of a streamed request; knows the insides of Twisted's channel."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._transport = channel.transport
+        self._own_read_bytes: int | None = None
+
+    @property
+    def request_line(self) -> tuple[bytes, bytes, bytes]:
+        """Method, URI and version; only while the headers are being read."""
+        channel = self._channel
+        return channel._command, channel._path, channel._version
+
+    @property
+    def keep_alive(self) -> bool:
+        return bool(self._channel.persistent)
+
+    @keep_alive.setter
+    def keep_alive(self, value: bool) -> None:
+        self._channel.persistent = value
+
+    def body_begins(self, length: int | None) -> None:
+        # The body has its own idle timer.  Twisted's comes back in requestDone.
+        self._channel._savedTimeOut = self._channel.setTimeout(None)
+        large = length is None or length > SMALL_BODY_BYTES
+        if large and hasattr(self._transport, "bufferSize"):
+            self._own_read_bytes = self._transport.bufferSize
+            self._transport.bufferSize = READ_BYTES
+
+    def body_ended(self) -> None:
+        if self._own_read_bytes is not None:
+            self._transport.bufferSize = self._own_read_bytes
+
+    def pause(self) -> None:
+        # Not channel.pauseProducing(), which says that the send buffer is full.
+        if not self._transport.disconnecting:
+            self._channel._networkProducer.pauseProducing()
+
+    def resume(self) -> None:
+        # Twisted resumes by itself when the send buffer has emptied.
+        if not (self._channel._waitingForTransport or self._transport.disconnecting):
+            self._channel._networkProducer.resumeProducing()
+
+    def send_continue(self) -> None:
+        self._channel._send100Continue()
+
+    def half_close(self) -> None:
+        halves = IHalfCloseableDescriptor.providedBy(self._transport)
+        if self._channel.isSecure():
+            # TLS sends its close alert and goes on reading until it gets the client's.
+            self._channel.loseConnection()
+        elif halves:
+            self._transport.loseWriteConnection()
+
+    def abort(self) -> None:
+        self._transport.abortConnection()
+
+    def close_within(self, seconds: float) -> None:
+        """Bound the time that closing may take."""
+        self._channel.setTimeout(seconds)
+
+
+class StreamingMixin(_Base):
+    """
+    Gives a subclass of Twisted's Request its body as it arrives; comes first.
+
+    :cvar streaming: what the site wants; None where streaming is not possible.
+    """
+
+    streaming: ClassVar[Streaming | None] = Streaming()
+
+    body: Body | None = None
+    """The body; None if the request is not streamed and ``content`` holds it."""
+
+    _exchange: Exchange | None = None
+    _line: _Line
+    _expectation: bytes | None = None
+
+    @property
+    def expectation(self) -> bytes | None:
+        """
+        The value of ``Expect``, for every request.
+
+        The 100 is sent by the body.  Values other than ``100-continue`` are left to the
+        route, which should answer 417.
+        """
+        if self._expectation is not None:
+            return self._expectation
+        values = self.requestHeaders.getRawHeaders(b"Expect")
+        return b", ".join(values) if values else None
+
+    # -- what the channel calls --------------------------------------------------------
+
+    def gotLength(self, length: int | None) -> None:
+        """Begin: on HTTP/1.1 all headers are known here, and no body byte has come."""
+        # On HTTP/2 they are not, and answering a stream early breaks the connection.
+        if self.streaming is None or not isinstance(self.channel, HTTPChannel):
+            return super().gotLength(length)
+        line = _Line(self.channel)
+        method, uri, version = line.request_line
+        if not self.streaming.wants(method, uri, self.requestHeaders):
+            return super().gotLength(length)
+
+        self._expectation = self.expectation
+        # With this header gone, Twisted sends no 100 of its own.
+        self.requestHeaders.removeHeader(b"Expect")
+        owes_continue = (
+            version == b"HTTP/1.1"
+            and self._expectation is not None
+            and self._expectation.lower() == b"100-continue"
+        )
+        self._line = line
+        self._exchange = Exchange(
+            line,
+            self.channel.factory.reactor,
+            length,
+            self.streaming.idle_timeout_s,
+            owes_continue,
+        )
+        self.body = self._exchange.body
+        if length == 0:
+            self._exchange.body_ended()
+            return super().gotLength(length)
+        return self._dispatch(line)
+
+    def _dispatch(self, line: _Line) -> None:
+        assert self.body is not None
+        line.body_begins(self.body.length)
+        # While a request is queued, its finish() leaves the channel alone.
+        self.queued = True
+        self.content = StreamedContent()
+        super().requestReceived(*line.request_line)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.body is None:
+            super().handleContentChunk(data)
+        else:
+            self.body.data_received(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Take note of the body's end; the route was called at its beginning."""
+        if not self.queued or self._exchange is None:
+            return super().requestReceived(command, path, version)
+        answered = self.finished
+        self.queued = False
+        self._line.body_ended()
+        self._exchange.body_ended()
+        if answered:
+            self._let_go(self._line)
+        return None
+
+    def _let_go(self, line: _Line) -> None:
+        self._cleanup()
+        if not line.keep_alive:
+            line.close_within(LINGER_S)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the receiver, and then the route: Klein cancels it."""
+        if self._exchange is not None:
+            self._exchange.connection_lost(reason)
+        super().connectionLost(reason)
+
+    # -- what the route calls ----------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self._exchange is not None and not (
+            self.startedWriting or self._disconnected
+        ):
+            self._exchange.answer_begins(self.responseHeaders)
+        super().write(data)
+
+    def finish(self) -> None:
+        early = self.queued and not (self.finished or self._disconnected)
+        super().finish()
+        # A receiver that is told of a lost connection may make the route answer before
+        # connectionLost() has come to the request: that answer is lost, and no error.
+        if early and self._exchange is not None and self._exchange.connected:
+            notifications, self.notifications = self.notifications, []
+            for deferred in notifications:
+                deferred.callback(None)
+            self._exchange.answer_ended()
