@@ -1,0 +1,67 @@
+"""
+A Klein application that has routes of its own, and takes uploads under /files/tus.
+
+Run it with ``twistd -ny klein_app.py``; PORT and UPLOADS say where it listens and
+stores.
+"""
+
+import os
+
+from klein import Klein
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import Application
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.logger import Logger
+from twisted.web.iweb import IRequest
+from twisted.web.server import Site
+
+from tustwisted.protocol.events import UploadFinished
+from tustwisted.service import UploadsService
+from tustwisted.web.resource import TusResource
+from tustwisted.web.streaming import enable_streaming
+
+log = Logger()
+
+
+class Shop:
+    """The application as it was, and one route more."""
+
+    app = Klein()
+
+    def __init__(self, files: TusResource) -> None:
+        self._files = files
+
+    @app.route("/")
+    def home(self, request: IRequest) -> str:
+        """Greet."""
+        return "welcome"
+
+    @app.route("/comments", methods=["POST"])
+    def comment(self, request: IRequest) -> bytes:
+        """Take a form, as any Klein route does."""
+        return b"thank you, %s" % request.args[b"name"][0]
+
+    @app.route("/files/tus/", branch=True, strict_slashes=False)
+    def files(self, request: IRequest) -> TusResource:
+        """Hand everything below this path to the uploads."""
+        return self._files
+
+
+async def remember(event: UploadFinished) -> None:
+    """Do what the application does with a file that is there as a whole."""
+    log.info("{name} is there", name=event.upload.metadata.pairs.get("filename"))
+
+
+uploads = UploadsService.in_directory(
+    reactor, os.environ.get("UPLOADS", "uploads"), on_finish=remember
+)
+site = Site(Shop(TusResource(uploads.uploads)).app.resource())
+enable_streaming(site)
+
+application = Application("shop")
+uploads.setServiceParent(application)
+endpoint = TCP4ServerEndpoint(
+    reactor, int(os.environ.get("PORT", "8080")), interface="127.0.0.1"
+)
+StreamServerEndpointService(endpoint, site).setServiceParent(application)

@@ -1,0 +1,37 @@
+"""
+A plain Twisted Web site that serves a directory, and takes uploads under /files/tus.
+
+Run it with ``twistd -ny plain_site.py``; PORT, UPLOADS and PAGES say where it listens,
+stores, and finds its pages.
+"""
+
+import os
+
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import Application
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from twisted.web.static import File
+
+from tustwisted.service import UploadsService
+from tustwisted.web.resource import TusResource
+from tustwisted.web.streaming import enable_streaming
+
+uploads = UploadsService.in_directory(reactor, os.environ.get("UPLOADS", "uploads"))
+
+root = File(os.environ.get("PAGES", "."))
+files = Resource()
+root.putChild(b"files", files)
+files.putChild(b"tus", TusResource(uploads.uploads))
+
+site = Site(root)
+enable_streaming(site)
+
+application = Application("pages")
+uploads.setServiceParent(application)
+endpoint = TCP4ServerEndpoint(
+    reactor, int(os.environ.get("PORT", "8080")), interface="127.0.0.1"
+)
+StreamServerEndpointService(endpoint, site).setServiceParent(application)

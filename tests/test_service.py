@@ -1,0 +1,143 @@
+"""The services, on the real reactor with real files and sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from treq.client import HTTPClient
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from tustwisted.protocol.metadata import Metadata
+from tustwisted.service import DaemonService, StartFailed, UploadsService
+from tustwisted.web.drain import DrainingSite
+from tustwisted.web.resource import TusResource, below
+from tustwisted.web.wants import under
+
+
+class UploadsServiceTests(TestCase):
+    """Uploads that an application starts and stops."""
+
+    timeout = 30
+
+    def make(self, directory: str) -> UploadsService:
+        """Make a service that is stopped at the end."""
+        service = UploadsService.in_directory(reactor, directory)
+        self.addCleanup(lambda: service.stopService() if service.running else None)
+        return service
+
+    async def test_started_uploads_work(self) -> None:
+        """Between start and stop uploads are created in the directory."""
+        directory = self.mktemp()
+        service = self.make(directory)
+        service.startService()
+        upload = await service.uploads.create(3, Metadata())
+        self.assertIn(upload.upload_id, os.listdir(directory))
+
+    async def test_can_be_started_again(self) -> None:
+        """A service that was stopped starts anew."""
+        service = self.make(self.mktemp())
+        for _ in range(2):
+            service.startService()
+            await service.uploads.create(3, Metadata())
+            await service.stopService()
+
+    def test_second_service_on_a_directory_is_refused(self) -> None:
+        """Two services never share a directory (T-240)."""
+        directory = self.mktemp()
+        self.make(directory).startService()
+        second = UploadsService.in_directory(reactor, directory)
+        error = self.assertRaises(StartFailed, second.startService)
+        self.assertIn(directory, str(error))
+
+    def test_directory_that_cannot_be_made_is_named(self) -> None:
+        """A store that cannot work ends the start with a sentence."""
+        path = self.mktemp()
+        with open(path, "w"):
+            pass
+        service = UploadsService.in_directory(reactor, os.path.join(path, "uploads"))
+        error = self.assertRaises(StartFailed, service.startService)
+        self.assertIn("is not a directory", str(error))
+
+
+class DaemonServiceTests(TestCase):
+    """The daemon's start and stop."""
+
+    timeout = 30
+
+    def make(self, *ports: int) -> DaemonService:
+        """Make a daemon on these ports."""
+        uploads = UploadsService.in_directory(reactor, self.mktemp())
+        site = DrainingSite(
+            below("/files/", TusResource(uploads.uploads)),
+            wants=under("/files/"),
+            reactor=reactor,
+        )
+        return DaemonService(
+            clock=reactor,
+            uploads=uploads,
+            site=site,
+            endpoints=[
+                ("http", TCP4ServerEndpoint(reactor, port, interface="127.0.0.1"))
+                for port in ports
+            ],
+            base_path="/files/",
+            directory="uploads",
+            stopping=lambda: None,
+        )
+
+    def start(self, service: DaemonService) -> list[str]:
+        """Start a daemon, giving the URLs that its log names."""
+        with capturedLogs() as events:
+            service.startService()
+        return [event["url"] for event in events if "url" in event]
+
+    async def test_serves_where_it_says(self) -> None:
+        """Each port is listened on and named in the log."""
+        service = self.make(0, 0)
+        urls = self.start(service)
+        pool = HTTPConnectionPool(reactor, persistent=True)
+        client = HTTPClient(Agent(reactor, pool=pool))
+        self.assertEqual(len(set(urls)), 2)
+        for url in urls:
+            response = await client.request("OPTIONS", url)
+            self.assertEqual(response.code, 204)
+        # The pool keeps idle connections: stopping closes them.
+        await service.stopService()
+        await pool.closeCachedConnections()
+
+    async def test_idle_connection_is_closed_at_once(self) -> None:
+        """A connection without a request does not delay the stop (D12)."""
+        service = self.make(0)
+        (url,) = self.start(service)
+        port = int(url.split(":")[2].partition("/")[0])
+        client = socket.create_connection(("127.0.0.1", port), 5)
+        self.addCleanup(client.close)
+        client.setblocking(False)
+        # A request of another connection shows that this one was accepted before.
+        pool = HTTPConnectionPool(reactor, persistent=False)
+        await HTTPClient(Agent(reactor, pool=pool)).request("OPTIONS", url)
+        await service.stopService()
+        self.assertEqual(client.recv(1), b"")  # an abort would be a reset
+
+    def test_port_in_use_is_named(self) -> None:
+        """A port that is taken ends the start with a sentence."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        error = self.assertRaises(StartFailed, self.make(port).startService)
+        self.assertIn(f"127.0.0.1:{port}", str(error))
+        self.assertIn("in use", str(error))
+
+    async def test_unix_socket_is_named(self) -> None:
+        """A UNIX socket has no URL; the log names the socket."""
+        service = self.make()
+        path = f"{self.mktemp()}.sock"[-90:]
+        service._endpoints = [("http", serverFromString(reactor, f"unix:{path}"))]
+        (url,) = self.start(service)
+        self.assertIn(path, url)
+        await service.stopService()

@@ -1,0 +1,131 @@
+"""The resource that serves uploads, to be mounted under a path of a site."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from tustwisted.errors import (
+    InvalidHost,
+    TusError,
+    UnknownTransferCoding,
+    UnmetExpectation,
+    UploadNotFound,
+)
+from tustwisted.protocol.versions import TUS_VERSION, check_version
+from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.location import is_host
+from tustwisted.web.problems import respond_with
+from tustwisted.web.streaming import BodySource
+from tustwisted.web.tus import TusRoutes
+
+
+class TusResource(Resource):
+    """
+    Serves the creation URL where it is mounted, and uploads below it.
+
+    The Site should stream bodies (:func:`tustwisted.web.streaming.enable_streaming`);
+    else uploads work, but reach the store only when each body is there as a whole.
+
+    :param uploads: the core, started and stopped by whoever made it.
+    :param relative_location: tell new uploads' URLs without scheme and host (T-053).
+    """
+
+    isLeaf = True
+
+    def __init__(self, uploads: Uploads, relative_location: bool = False) -> None:
+        Resource.__init__(self)
+        self._routes = TusRoutes(
+            uploads, BodySource(), relative_location
+        ).app.resource()
+
+    def render(self, request: Request) -> bytes | int:
+        """Judge what needs no route, in the order of T-271, then take the route."""
+        _begin_answer(request)
+        try:
+            _check_coding(request)
+            _check_host(request)
+            _check_expectation(request)
+            check_version(
+                request.method.decode("ascii"),
+                request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
+            )
+            _check_path(request)
+        except TusError as error:
+            return respond_with(request, error)
+        return cast("int", self._routes.render(request))
+
+
+class Nowhere(Resource):
+    """A path that leads to no upload: 404 for itself and all below it (T-268)."""
+
+    def __init__(self) -> None:
+        Resource.__init__(self)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """Find nothing below either."""
+        return Nowhere()
+
+    def render(self, request: Request) -> bytes:
+        """Answer any method alike."""
+        _begin_answer(request)
+        return respond_with(request, UploadNotFound())
+
+
+def below(base_path: str, resource: IResource) -> IResource:
+    """
+    Make the root of a site that has one resource at a path, and nothing beside it.
+
+    :param base_path: such as ``/files/``; ``/`` for the resource itself.
+    """
+    segments = [segment.encode() for segment in base_path.split("/") if segment]
+    for segment in reversed(segments):
+        parent = Nowhere()
+        parent.putChild(segment, resource)
+        resource = parent
+    return resource
+
+
+def _begin_answer(request: Request) -> None:
+    request.defaultContentType = None  # a HEAD or an empty answer has no type
+    request.setHeader(b"Tus-Resumable", TUS_VERSION.encode())
+    request.setHeader(b"X-Content-Type-Options", b"nosniff")
+    if request.method == b"HEAD":
+        request.setHeader(b"Cache-Control", b"no-store")  # of a 404 too (T-015)
+
+
+def _check_coding(request: Request) -> None:
+    # Twisted refuses all others but lets "identity" pass, with a length or without.
+    codings = request.requestHeaders.getRawHeaders(b"Transfer-Encoding", [])
+    if any(coding.lower() != b"chunked" for coding in codings):
+        raise UnknownTransferCoding
+
+
+def _check_host(request: Request) -> None:
+    hosts = request.requestHeaders.getRawHeaders(b"Host", [])
+    needed = request.clientproto == b"HTTP/1.1"
+    if (needed and len(hosts) != 1) or not all(map(is_host, hosts)):
+        raise InvalidHost
+    if not hosts:
+        # Klein asks for one, and then Twisted looks for the host of its own address,
+        # which a UNIX socket does not have (T-254).
+        request.requestHeaders.setRawHeaders(b"Host", [b""])
+
+
+def _check_expectation(request: Request) -> None:
+    # A streaming request has taken the header out of Twisted's sight.
+    expectation = getattr(request, "expectation", request.getHeader(b"Expect"))
+    if expectation is not None and expectation.lower() != b"100-continue":
+        raise UnmetExpectation
+
+
+def _check_path(request: Request) -> None:
+    """Refuse here what Klein would answer with pages of its own (T-269)."""
+    if not request.postpath:
+        request.postpath = [b""]  # the mount without its trailing slash (T-052)
+    try:
+        b"/".join(request.postpath).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UploadNotFound from None
