@@ -26,9 +26,10 @@ class IBodyReceiver(IConsumer):
     """
     Takes the body of a request as it arrives.
 
-    It is given a push producer first, then bytes through ``write``, then exactly one
-    of ``body_ended`` and ``body_lost``, which also ends the registration.  A receiver
-    that has had enough calls the producer's ``stopProducing`` and is told no more.
+    It is given a push producer first, then bytes through ``write``, then
+    ``unregisterProducer`` and, as the last call, ``body_ended`` or ``body_lost``.  A
+    receiver that has had enough calls the producer's ``stopProducing`` and is told no
+    more.
     """
 
     def body_ended() -> None:
@@ -38,8 +39,9 @@ class IBodyReceiver(IConsumer):
         """
         The body breaks off; every byte that the kernel handed over has been written.
 
-        :param reason: :class:`tustwisted.errors.ReadTimeout`, or why the connection
-            ended, such as :class:`twisted.internet.error.ConnectionLost`.
+        :param reason: :class:`tustwisted.errors.ReadTimeout`,
+            :class:`tustwisted.web.body.AnsweredEarly`, or why the connection ended,
+            such as :class:`twisted.internet.error.ConnectionLost`.
         """
 
 
@@ -74,8 +76,8 @@ class IDataStore(Interface):
         """
         Tell what is known of an upload, its offset being what is stored now.
 
-        :raises UploadNotFound: no such upload, not an id, or a record that cannot be
-            read.
+        :raises UploadNotFound: no such upload, not an id, or no sense in its record.
+        :raises StorageFailed: the storage would not tell.
         """
 
     async def open_writer(upload_id: str, offset: int) -> IUploadWriter:
@@ -101,9 +103,10 @@ class IDataStore(Interface):
 
     async def remove(upload_id: str) -> None:
         """
-        Forget an upload, its record first.
+        Forget an upload, its record first, even if that makes no sense.
 
         :raises UploadNotFound: no such upload.
+        :raises StorageFailed: the storage failed; without its record it is gone.
         """
 
     async def awaiting_finish() -> Sequence[str]:
@@ -122,7 +125,11 @@ class IUploadWriter(Interface):
     """
 
     offset: int = Attribute(
-        """Where the next byte goes, bytes from the start; all before it are stored."""
+        """
+        Where the next byte goes, bytes from the start; all before it are stored.
+
+        It falls back when a sync fails: what cannot be made safe must be sent again.
+        """
     )
 
     sync_due: bool = Attribute(

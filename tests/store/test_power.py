@@ -241,13 +241,13 @@ class RandomLivesTests(SynchronousTestCase):
             world.complete(upload_id)
 
     @given(_lives)
-    @steady(250)
+    @steady(150)
     def test_finish(self, lives: list[Life]) -> None:
         """Under ``finish`` no finished upload is lost and no offset is ever wrong."""
         self.live(Durability.FINISH, lives)
 
     @given(_lives)
-    @steady(250)
+    @steady(150)
     def test_strict(self, lives: list[Life]) -> None:
         """Under ``strict`` nothing that was told is ever lost."""
         self.live(Durability.STRICT, lives)
@@ -310,7 +310,7 @@ class EveryCallTests(SynchronousTestCase):
         """If the power fails at any call, what was promised against that is there."""
         for durability in (Durability.FINISH, Durability.STRICT):
             for call in self.calls(durability):
-                for seed in range(12):
+                for seed in range(8):
                     world = self.end_at(durability, call, "after")
                     world.lose_power(seed)
                     world.start()
@@ -322,7 +322,7 @@ class EveryCallTests(SynchronousTestCase):
         """The power may fail again at any call of the first writer after it."""
         for durability in (Durability.FINISH, Durability.STRICT):
             for call in range(1, 25):
-                for seed in range(10):
+                for seed in range(6):
                     world = World(durability)
                     live(world, STORY[:8])
                     world.lose_power(seed)
@@ -340,7 +340,7 @@ class EveryCallTests(SynchronousTestCase):
         for before in Durability:
             for after in (Durability.FINISH, Durability.STRICT):
                 for call in range(1, 30):
-                    for seed in range(8):
+                    for seed in range(4):
                         self._change(before, after, call, seed)
 
     def _change(
