@@ -1,0 +1,1 @@
+"""What measures: figures come from here, never from a timed test."""
