@@ -120,6 +120,12 @@ def measure_ours(port: int, pid: int, content: int, size: int) -> Figures:
         return measure(Process(pid), client, content, size)
 
 
+def clear(uploads: Path) -> None:
+    """Remove what was uploaded, so that both servers write to pages used before."""
+    for path in uploads.glob("[!.]*"):
+        path.unlink()
+
+
 def start_daemon(directory: str, durability: str) -> tuple[subprocess.Popen[str], int]:
     """Start the daemon; returns it with its port, once it listens."""
     command = [
@@ -175,6 +181,7 @@ def main() -> None:
             ours, bare = [], []
             for _ in range(options.rounds):
                 ours.append(measure_ours(port, daemon.pid, content, size))
+                clear(Path(directory, "uploads"))
                 with socket.create_connection(("127.0.0.1", loop_port), 60) as client:
                     bare.append(measure(Process(loop.pid), client, content, size))
         finally:
