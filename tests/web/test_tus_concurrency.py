@@ -78,6 +78,17 @@ class TakeOverTests(_BusyCase):
         self.assert_stored(self.path, b"abcdefghi")
         self.assertEqual(len(self.server.told), 1)
 
+    def test_sized_holder(self) -> None:
+        """Its connection ends even if the rest of its body is small (T-231)."""
+        path = self.server.create(9)
+        holder = self.server.connect()
+        holder.begin(patch(path, 0, body=b"abcdefghi")[:-6])
+        newcomer = self.server.connect()
+        newcomer.begin(patch(path, 3, body=b"DEFGHI"))
+        self.assert_interrupted(holder)
+        self.assertEqual(self.statuses(newcomer), [204])
+        self.assert_stored(path, b"abcDEFGHI")
+
     def test_offset_that_was_true_is_behind(self) -> None:
         """Bytes between a HEAD and the PATCH cost one 409 with the offset (T-230)."""
         self.settle()
@@ -273,6 +284,18 @@ class ShutdownTests(_BusyCase):
         self.assertEqual(response[b"Connection"], b"close")
         self.assertTrue(self.holder.closed)
         self.assertEqual(self.server.content(self.path), b"abc")
+
+    def test_sized_holder(self) -> None:
+        """Its connection ends even if the rest of its body is small (T-241)."""
+        path = self.server.create(9)
+        client = self.server.connect()
+        client.begin(patch(path, 0, body=b"abcdefghi")[:-6])
+        self.stop()
+        (response,) = client.responses()
+        self.assert_refused(response, 503, "ERR_SERVER_SHUTDOWN")
+        self.assertEqual(response[b"Connection"], b"close")
+        self.assertEqual(self.server.content(path), b"abc")
+        self.settle()
 
     def test_idle_connection(self) -> None:
         """A connection with no request on it is closed (T-241)."""

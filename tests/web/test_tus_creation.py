@@ -115,6 +115,11 @@ class CreatedTests(_CreationCase):
             self.assertRegex(path, rb"\A/files/[0-9a-f]{32}\Z")
             self.assertEqual(self.server.offset(path), 0)
 
+    def test_slashes_too_many(self) -> None:
+        """More slashes than one lead nowhere (T-052)."""
+        response = self.create(path=b"/files//")
+        self.assert_not_created(response, 404, "ERR_UPLOAD_NOT_FOUND")
+
     def test_id(self) -> None:
         """It has 128 bits from the random source and URL-safe letters (T-054)."""
         asked: list[int] = []

@@ -174,6 +174,16 @@ class UrlTests(TusCase):
             self.assertEqual(self.server.head(BASE + name).status, 404)
         self.assert_stored(path, b"")
 
+    def test_slashes_are_not_merged(self) -> None:
+        """A URL with slashes too many is not found, and never redirected (T-269)."""
+        path = self.server.create(5)
+        upload_id = path.removeprefix(BASE)
+        before = (BASE + slashes + upload_id for slashes in (b"/", b"//", b"%2F"))
+        for url in (*before, path + b"/", path + b"//", path + b"%2F"):
+            response = self.server.ask(patch(url, 0, body=b"x"))
+            self.assert_refused(response, 404, "ERR_UPLOAD_NOT_FOUND")
+            self.assertIsNone(response[b"Location"])
+
     def test_id_with_a_slash(self) -> None:
         """An id that the application made with a slash is found by it (T-269)."""
         self.do(self.server.store.create(UploadInfo("users/7", 5)))

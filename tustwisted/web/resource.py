@@ -125,7 +125,10 @@ def _check_path(request: Request) -> None:
     """Refuse here what Klein would answer with pages of its own (T-269)."""
     if not request.postpath:
         request.postpath = [b""]  # the mount without its trailing slash (T-052)
+    path = b"/".join(request.postpath)
     try:
-        b"/".join(request.postpath).decode("utf-8")
+        path.decode("utf-8")
     except UnicodeDecodeError:
         raise UploadNotFound from None
+    if path.startswith(b"/"):
+        raise UploadNotFound  # an upload would have several URLs: Klein drops the slash
