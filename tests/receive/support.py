@@ -10,24 +10,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from tustwisted.interfaces import IDisk
+from tustwisted.testing import ImmediateDisk
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-@implementer(IDisk)
 @define(eq=False)
-class HandDisk:
-    """A disk whose calls wait until the test does them; closing never waits."""
+class HandDisk(ImmediateDisk):
+    """A disk whose calls wait until the test does them, all but the quick ones."""
 
     waiting: list[Callable[[], None]] = field(factory=list)
-
-    async def quick(
-        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Do it at once."""
-        return f(*args, **kwargs)
 
     async def write(
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
