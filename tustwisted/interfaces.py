@@ -68,6 +68,7 @@ class IDataStore(Interface):
         Begin an upload with no bytes.
 
         :raises UploadExists: the id is taken; nothing was changed.
+        :raises InvalidMetadata: more than the store can keep; nothing was changed.
         :raises NoSpace: and nothing remains.
         :raises StorageFailed: and nothing remains.
         """

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.store.support import steady
-from tustwisted.errors import UploadNotFound
+from tustwisted.errors import InvalidMetadata, UploadNotFound
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.metadata import Metadata, parse_metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
 from tustwisted.store.records import (
+    MAX_FIRST_RECORD_BYTES,
     MAX_RECORD_BYTES,
     Record,
     decode_record,
@@ -200,6 +202,8 @@ class NonsenseTests(SynchronousTestCase):
             {"Created": float("inf")},
             {"Created": True},
             {"Created": None},
+            {"Created": 10**400},
+            {"SyncedAt": -(10**400)},
             {"MachineID": 1},
         )
         for changes in nonsense:
@@ -218,6 +222,34 @@ class NonsenseTests(SynchronousTestCase):
         self.refused(b"[" * 200_000)
         self.refused(b'{"ID":"u","Size":' + b"9" * 5000 + b"}")
         self.refused('{"ID":"u"}'.encode("utf-16")[:-1])
+        self.refused(dump(Created=0)[:-2] + b"1e400}")
+
+    def test_too_deep_to_be_written_again(self) -> None:
+        """A record that was just read, but cannot be written, fails as files do."""
+        deep: object = None
+        for _ in range(100_000):
+            deep = [deep]
+        record = evolve(decode_record(dump(), "u"), fields=TUSD | {"Future": deep})
+        self.assertRaises(OSError, encode_record, record)
+
+    def test_too_long(self) -> None:
+        """A new record keeps room to grow; one that has outgrown it fails."""
+        first = Record(UploadInfo("u", None), host=Host("m", "b"))
+        spare = MAX_FIRST_RECORD_BYTES - len(encode_record(first))
+        longest = evolve(first, host=Host("m", "b" + "x" * spare))
+        record = decode_record(encode_record(longest), "u")
+        grown = evolve(
+            record,
+            info=UploadInfo("u", MAX_BYTES),
+            state=UploadState.FINISH_FAILED,
+            host=Host("m" * 64, "b" * (spare + 64)),
+            durability=Durability.STRICT,
+        ).mark(MAX_BYTES, 1_700_000_000.123456)
+        decode_record(encode_record(grown), "u")
+        too_long = evolve(first, host=Host("m", "b" + "x" * (spare + 1)))
+        self.assertRaises(InvalidMetadata, encode_record, too_long)
+        outgrown = evolve(record, host=Host("m", "b" * MAX_RECORD_BYTES))
+        self.assertRaises(OSError, encode_record, outgrown)
 
     @given(st.binary(max_size=300))
     @steady(200)
@@ -232,6 +264,7 @@ class NonsenseTests(SynchronousTestCase):
                 st.none()
                 | st.booleans()
                 | st.integers()
+                | st.integers(-400, 400).map(lambda n: n * 10 ** abs(n))
                 | st.floats()
                 | st.text(st.characters(), max_size=10)
                 | st.just("u"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import Any
 
+from tests.contracts.test_stores import SmallFiles
 from tests.store.support import (
     FailCalls,
     Recorder,
+    ShortWrites,
     StoreCase,
     append,
     intercepted,
@@ -41,6 +44,23 @@ class HollowFiles(OsFiles):
     def write_out(self, fd: int, offset: int, length: int) -> None:
         """Note what is to be written out."""
         self.ranges.append((offset, length))
+
+
+class CountedBuffers(list[bytes]):
+    """Counts how many buffers are taken out of it."""
+
+    copied = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        """Take one out, or a slice."""
+        found = super().__getitem__(index)
+        self.copied += len(found) if isinstance(index, slice) else 1
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Take all out."""
+        self.copied += len(self)
+        return super().__iter__()
 
 
 class WriterCase(StoreCase):
@@ -194,6 +214,81 @@ class MarkTests(WriterCase):
         self.assertRaises(StorageFailed, writer.settle)
         self.flushLoggedErrors(OSError)
         self.assertFalse(self.store._files.exists(self.path("u.info")))
+
+
+class BufferTests(WriterCase):
+    """However the bytes are cut into buffers, they are written in few steps."""
+
+    def setUp(self) -> None:
+        """Count what the system is given, and what the writer looks at."""
+        super().setUp()
+        self.given: list[int] = []
+
+    def note(self, name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+        """Note how many buffers a write is given."""
+        if name == "pwritev":
+            self.given.append(len(args[1]))
+        return call()
+
+    def write(self, buffers: Sequence[bytes], files: OsFiles | None = None) -> None:
+        """Write buffers with a new writer, and check what is in the file."""
+        self.directory = self.mktemp()
+        self.given.clear()
+        store = self.make(files=intercepted(files or OsFiles(), self.note))
+        self.begin(store, b"", None)
+        writer = run(store.open_writer("u", 0))
+        self.addCleanup(writer.close)
+        writer.write(buffers)
+        content = b"".join(buffers)
+        self.assertEqual(writer.offset, len(content))
+        self.assertTrue(self.content("u") == content)
+
+    def test_work_grows_with_the_buffers(self) -> None:
+        """Of very many buffers each is looked at a few times, and no more."""
+        buffers = CountedBuffers([b"ab"] * 300_000)
+        self.write(buffers)
+        self.assertLessEqual(buffers.copied, 2 * len(buffers))
+        self.assertEqual(sum(self.given), 293)
+
+    def test_tiny_buffers_are_joined(self) -> None:
+        """Buffers are joined where that is cheaper; large ones are never copied."""
+        self.write([b"ab"] * 1000)
+        self.assertEqual(self.given, [1])
+        self.write([bytes(4096)] * 1025)
+        self.assertEqual(self.given, [1024, 1])
+        self.write([b"ab"] * 1023 + [MIB] + [b"c"] * 10)
+        self.assertEqual(self.given, [1024, 1])
+
+    def test_short_writes(self) -> None:
+        """Whatever the system takes at a time, every byte gets its place once."""
+        random = Random(1)
+        for most in (1, 7, 5000):
+            count = 3 if most == 1 else 1500
+            self.write(
+                [random.randbytes(random.choice((0, 1, 30))) for _ in range(count)],
+                ShortWrites(most),
+            )
+            self.write(
+                [b"", random.randbytes(700 + most), b"", random.randbytes(900), b""],
+                ShortWrites(most),
+            )
+
+    def test_nothing_to_write(self) -> None:
+        """Empty buffers, and none at all, are written without an error."""
+        for buffers in ([], [b""], [b""] * 2000):
+            self.write(buffers)
+
+    def test_an_error_after_some_bytes(self) -> None:
+        """The offset counts what was written before an error, to the byte."""
+        for size in (2, 1000):
+            self.directory = self.mktemp()
+            self.begin(self.make(), b"", None)
+            store = self.make(files=SmallFiles(2049))
+            writer = run(store.open_writer("u", 0))
+            self.addCleanup(writer.close)
+            self.assertRaises(NoSpace, writer.write, [bytes(size)] * 3000)
+            self.assertEqual(writer.offset, 2049)
+            self.assertEqual(len(self.content("u")), 2049)
 
 
 class WriteOutTests(WriterCase):

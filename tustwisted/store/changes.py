@@ -19,21 +19,32 @@ from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
 
 
-def open_at(
-    shelf: Shelf, upload_id: str, offset: int
-) -> tuple[FileWriter, Seen | None]:
+def find_end(shelf: Shelf, upload_id: str, offset: int) -> Seen:
     """
-    Open an upload for writing at its end; past receiving, it takes no bytes.
+    Look at an upload that is to be written to; changes nothing.
 
-    :returns: the writer, and what :func:`adopt` must be given before it is used;
-        ``None`` when the record already speaks for this store and boot.
     :raises UploadNotFound: no such upload.
-    :raises OffsetConflict: it ends elsewhere; nothing was changed.
+    :raises OffsetConflict: it ends elsewhere.
     :raises StorageFailed: the file system failed.
     """
     seen = look_up(shelf, upload_id)
     if seen.info.offset != offset:
         raise OffsetConflict(seen.info.offset, offset)
+    return seen
+
+
+def open_end(shelf: Shelf, seen: Seen) -> tuple[FileWriter, bool]:
+    """
+    Open an upload for writing at its end; past receiving, it takes no bytes.
+
+    To cut much off takes as long as to free its blocks.
+
+    :param seen: from :func:`find_end`, under the same lock.
+    :returns: the writer, and whether :func:`adopt` must be called before it is used,
+        since the record does not speak for this store and boot.
+    :raises StorageFailed: the file system failed.
+    """
+    upload_id, offset = seen.info.upload_id, seen.info.offset
     takes_bytes = seen.info.state is UploadState.RECEIVING
     with storage_errors(upload_id):
         writer = FileWriter(
@@ -49,18 +60,18 @@ def open_at(
             takes_bytes,
         )
         if not takes_bytes:
-            return writer, None
+            return writer, False
         try:
             _cut(shelf, writer.fileno(), seen)
         except OSError:
             writer.close()
             raise
-    return writer, seen if _is_foreign(shelf, seen) else None
+    return writer, _is_foreign(shelf, seen)
 
 
 def _cut(shelf: Shelf, fd: int, seen: Seen) -> None:
     """Cut off what does not count, and only then end the doubt about it."""
-    if seen.size is not None and seen.size > seen.info.offset:
+    if seen.surplus_bytes:
         shelf.files.truncate(fd, seen.info.offset)
     if seen.is_doubted:
         with suppress(FileNotFoundError):
@@ -162,10 +173,10 @@ def put_back(shelf: Shelf, seen: Seen) -> None:
 
 def _secure(shelf: Shelf, seen: Seen) -> None:
     """Cut off what does not count, and sync the rest unless that was done before."""
-    record, offset = seen.record, seen.info.offset
-    needs_cut = seen.is_doubted or (seen.size or 0) > offset
+    record = seen.record
+    needs_cut = seen.is_doubted or seen.surplus_bytes > 0
     needs_sync = shelf.durability.syncs and not (
-        record.syncs and record.synced_offset == offset
+        record.syncs and record.synced_offset == seen.info.offset
     )
     if seen.size is None or not (needs_cut or needs_sync):
         return

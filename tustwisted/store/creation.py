@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from tustwisted.errors import UploadExists
+from tustwisted.errors import InvalidMetadata, UploadExists
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error
@@ -39,6 +39,7 @@ class Creation:
         Create the data file and then the record.
 
         :raises UploadExists: the id is taken, or a part of its path is.
+        :raises InvalidMetadata: it is too long to be kept; nothing remains.
         :raises NoSpace: and nothing remains.
         :raises StorageFailed: and nothing remains.
         """
@@ -59,6 +60,9 @@ class Creation:
             shelf.files.close(fd)
             strict = shelf.durability is Durability.STRICT
             shelf.put(self._first_record(path), synced=strict)
+        except InvalidMetadata:
+            self.undo()
+            raise
         except OSError as error:
             self.undo()
             raise storage_error(error, upload_id) from None

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Event
 
 from attrs import define, field
 from zope.interface import implementer
@@ -23,6 +24,9 @@ from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
+
+LARGE_CUT_BYTES = 64 * 1024 * 1024
+"""To cut more off than this may keep the reactor waiting while blocks are freed."""
 
 _PROBLEMS = {
     errno.EACCES: "permission denied",
@@ -63,6 +67,9 @@ class FileStore:
     _read_host: Callable[[], Host] = read_host
     """Tells which machine and boot this is; called once, by :meth:`start`."""
 
+    _stopped: Event = field(factory=Event, init=False)
+    """Ends the searches that were begun since :meth:`start`; set in the reactor."""
+
     _shelf: Shelf = field(init=False)
     _directories: SharedSync = field(init=False)
 
@@ -72,6 +79,7 @@ class FileStore:
 
         :raises StoreUnusable: it cannot.
         """
+        self._stopped = Event()  # another one, so that old searches stay stopped
         try:
             await self._disk.sync(self._start)
         except OSError as error:
@@ -133,10 +141,15 @@ class FileStore:
                 self._files.sync_directory(directory)
 
     async def stop(self) -> None:
-        """Do nothing: between calls the store holds nothing."""
+        """End searches early; between calls the store holds nothing."""
+        self._stopped.set()
 
     async def create(self, info: UploadInfo) -> None:
-        """See :meth:`tustwisted.interfaces.IDataStore.create`."""
+        """
+        See :meth:`tustwisted.interfaces.IDataStore.create`.
+
+        :raises InvalidMetadata: it is too long to be kept; nothing remains.
+        """
         creation = Creation(self._shelf, info)
         if self.durability is not Durability.STRICT:
             await self._disk.quick(creation.run)
@@ -167,13 +180,14 @@ class FileStore:
 
         An upload past receiving is opened too, without a change, and takes no bytes.
         """
-        writer, stranger = await self._disk.quick(
-            changes.open_at, self._shelf, upload_id, offset
-        )
-        if stranger is not None:
+        seen = await self._disk.quick(changes.find_end, self._shelf, upload_id, offset)
+        cuts_much = seen.surplus_bytes > LARGE_CUT_BYTES
+        run = self._disk.write if cuts_much else self._disk.quick
+        writer, is_foreign = await run(changes.open_end, self._shelf, seen)
+        if is_foreign:
             run = self._disk.sync if self.durability.syncs else self._disk.quick
             try:
-                await run(changes.adopt, self._shelf, writer, stranger)
+                await run(changes.adopt, self._shelf, writer, seen)
             except TusError:
                 writer.close()
                 raise
@@ -203,5 +217,11 @@ class FileStore:
             await self._sync_names(upload_id)
 
     async def awaiting_finish(self) -> Sequence[str]:
-        """See :meth:`tustwisted.interfaces.IDataStore.awaiting_finish`."""
-        return await self._disk.write(lookup.find_awaiting_finish, self._shelf)
+        """
+        See :meth:`tustwisted.interfaces.IDataStore.awaiting_finish`.
+
+        :returns: what was found so far, when the store is stopped meanwhile.
+        """
+        return await self._disk.write(
+            lookup.find_awaiting_finish, self._shelf, self._stopped.is_set
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from attrs import frozen
+from twisted.logger import Logger
 
 from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
@@ -15,6 +16,8 @@ from tustwisted.store.layout import RECORD_ENDING
 from tustwisted.store.offsets import read_unverified, tell
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
+
+log = Logger()
 
 _LONGEST_NAME = MAX_ID_CHARACTERS + len(RECORD_ENDING)
 
@@ -37,6 +40,11 @@ class Seen:
 
     info: UploadInfo
     """What may be told."""
+
+    @property
+    def surplus_bytes(self) -> int:
+        """How much of the data file does not count."""
+        return max(0, (self.size or 0) - self.info.offset)
 
 
 def look_up(shelf: Shelf, upload_id: str) -> Seen:
@@ -76,17 +84,25 @@ def _find_unverified(shelf: Shelf, upload_id: str, record: Record) -> int | None
     return read_unverified(content, record)
 
 
-def find_awaiting_finish(shelf: Shelf) -> list[str]:
+def find_awaiting_finish(shelf: Shelf, is_stopped: Callable[[], bool]) -> list[str]:
     """
     List the uploads whose finish step is due.
 
     Reads every record there is; what is not an upload is passed by.
+
+    :param is_stopped: asked before each record: whether to return what was found.
     """
     found = []
     for upload_id in find_ids(shelf):
-        with suppress(TusError):  # removed meanwhile, torn, unreadable
+        if is_stopped():
+            break
+        try:
             if look_up(shelf, upload_id).info.awaits_finish:
                 found.append(upload_id)
+        except TusError:
+            pass  # removed meanwhile, torn, unreadable
+        except Exception:  # an edge: no odd upload keeps the others from their end
+            log.failure("cannot look at upload {upload_id}", upload_id=upload_id)
     return found
 
 

@@ -8,6 +8,7 @@ good as none: :class:`tustwisted.errors.UploadNotFound`.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Mapping
@@ -24,7 +25,10 @@ from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
 
 MAX_RECORD_BYTES = 1024 * 1024
-"""A longer record is not read: request headers cannot make one."""
+"""A longer record is neither read nor written: only an application could make one."""
+
+MAX_FIRST_RECORD_BYTES = MAX_RECORD_BYTES - 4096
+"""A new one leaves room for the state, offset and machine of later ones: < 1 KiB."""
 
 STORAGE_TYPE = "filestore"
 
@@ -74,7 +78,13 @@ class Record:
 
 
 def encode_record(record: Record) -> bytes:
-    """Write a record as JSON."""
+    """
+    Write a record as JSON.
+
+    :raises InvalidMetadata: it is the first of an upload, and too long to be kept.
+    :raises OSError: (``EFBIG``) what others put into it is too long or too deep to be
+        written again.
+    """
     fields = dict(record.fields) or _first_fields(record)
     if record.state is not None:
         fields["State"] = record.state.value
@@ -88,7 +98,15 @@ def encode_record(record: Record) -> bytes:
         "SyncedOffset": record.synced_offset,
         "SyncedAt": record.synced_at_s,
     }
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+    try:
+        content = json.dumps(fields, separators=(",", ":")).encode("ascii")
+    except RecursionError:  # whoever read it had more of the stack left
+        raise OSError(errno.EFBIG, "the record is too deep") from None
+    if not record.fields and len(content) > MAX_FIRST_RECORD_BYTES:
+        raise InvalidMetadata("Upload-Metadata", "is too long to be kept")
+    if len(content) > MAX_RECORD_BYTES:  # the escapes of tusd's UTF-8 make it longer
+        raise OSError(errno.EFBIG, "the record is too long")
+    return content
 
 
 def _first_fields(record: Record) -> dict[str, object]:
@@ -126,9 +144,10 @@ def decode_record(content: bytes, upload_id: str) -> Record:
         raise UploadNotFound
     try:
         return _read(json.loads(content), upload_id)
-    except (ValueError, InvalidMetadata, RecursionError):
+    except (ValueError, ArithmeticError, InvalidMetadata, RecursionError):
         # ValueError: not JSON, not UTF-8, a number of 5000 digits, or a validator of
-        # UploadInfo.  RecursionError: 100,000 brackets.
+        # UploadInfo.  ArithmeticError: one of 400 digits that is to be a float.
+        # RecursionError: 100,000 brackets.
         raise UploadNotFound from None
 
 

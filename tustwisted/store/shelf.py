@@ -60,6 +60,7 @@ class Shelf:
 
         :param synced: its content is on the device before it has its name, so that
             no power loss leaves a torn one; the name itself is not synced.
+        :raises InvalidMetadata: it is a new one, and too long; nothing was written.
         :raises OSError: the old record, if there was one, still holds.
         """
         upload_id = record.info.upload_id

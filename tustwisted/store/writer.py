@@ -34,6 +34,9 @@ WRITE_OUT_BYTES = 8 * 1024 * 1024
 _MAX_BUFFERS = 1024
 """IOV_MAX of Linux: more buffers in one call are an error (EINVAL)."""
 
+_TINY_BYTES = 512
+"""Buffers below this on average are joined: to copy one costs less than to pass it."""
+
 _CLOSED = -1
 
 
@@ -113,17 +116,15 @@ class FileWriter:
             self._files.write_out(self._fd, self._written_out, length)
             self._written_out = self.offset
 
-    def _write_all(self, buffers: Sequence[bytes | memoryview]) -> None:
-        while buffers:
-            batch = buffers[:_MAX_BUFFERS]
-            written = self._files.pwritev(self._fd, batch, self.offset)
-            self.offset += written
-            rest = _after(batch, written)
-            if rest and not written:
-                raise OSError(errno.EIO, "the file takes no bytes")
-            buffers = (
-                [*rest, *buffers[_MAX_BUFFERS:]] if rest else buffers[len(batch) :]
-            )
+    def _write_all(self, buffers: Sequence[bytes]) -> None:
+        for start in range(0, len(buffers), _MAX_BUFFERS):
+            rest = _joined_if_tiny(buffers[start : start + _MAX_BUFFERS])
+            while rest:
+                written = self._files.pwritev(self._fd, rest, self.offset)
+                self.offset += written
+                rest = _after(rest, written)
+                if rest and not written:
+                    raise OSError(errno.EIO, "the file takes no bytes")
 
     def settle(self) -> int:
         """See :meth:`tustwisted.interfaces.IUploadWriter.settle`."""
@@ -182,6 +183,12 @@ class FileWriter:
     def __del__(self) -> None:
         """Close what was opened in a thread for a caller that was cancelled."""
         self.close()
+
+
+def _joined_if_tiny(buffers: Sequence[bytes]) -> Sequence[bytes | memoryview]:
+    if sum(map(len, buffers)) < _TINY_BYTES * len(buffers):
+        return [b"".join(buffers)]
+    return buffers
 
 
 def _after(
