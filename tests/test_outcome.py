@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tustwisted.errors import UploadNotFound
 from tustwisted.outcome import Outcome
 
 
@@ -28,10 +30,25 @@ class OutcomeTests(SynchronousTestCase):
         self.failureResultOf(before, KeyError)
         self.failureResultOf(outcome.wait(), KeyError)
 
-    def test_failure_that_nobody_awaits_is_silent(self) -> None:
-        """A failure without waiters is not logged as unhandled."""
-        Outcome[int]().settle(Failure(KeyError("x")))
+    def test_failure_that_nobody_awaits_is_logged(self) -> None:
+        """A fault of ours is never lost, though its client has left."""
+        Outcome[int](is_last=True).settle(Failure(KeyError("x")))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_error_of_a_client_that_left_is_silent(self) -> None:
+        """What a client would have been told is no fault of ours."""
+        for error in (UploadNotFound(), ConnectionLost()):
+            Outcome[int](is_last=True).settle(Failure(error))
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_calls_hear_nothing_of_the_result(self) -> None:
+        """Calls come once, before or after the result, and are no waiters."""
+        outcome: Outcome[int] = Outcome()
+        called: list[int] = []
+        outcome.then(lambda: called.append(1))
+        outcome.settle(Failure(KeyError("x")))
+        outcome.then(lambda: called.append(2))
+        self.assertEqual(called, [1, 2])
 
     def test_cancelled_waiter_disturbs_nobody(self) -> None:
         """Cancelling one wait leaves the others, and the work, alone."""

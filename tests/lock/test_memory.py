@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import ILock, ILocker
-from tustwisted.lock.memory import MemoryLocker
+from tustwisted.lock.memory import MAX_WAITERS, MemoryLocker
 
 
 class MemoryLockerTests(SynchronousTestCase):
@@ -126,3 +126,38 @@ class MemoryLockerTests(SynchronousTestCase):
         for lock in locks:
             lock.release()
         self.assertEqual(self.locker._turns, {})
+
+    def test_any_number_of_waiters_is_served(self) -> None:
+        """Waiters that release what they are granted at once are served in a loop."""
+        held = self.successResultOf(self.ask("first"))
+        served: list[ILock] = []
+
+        def serve(lock: ILock) -> None:
+            served.append(lock)
+            lock.release()
+
+        waiting = [self.ask("next").addCallback(serve) for _ in range(MAX_WAITERS)]
+        held.release()
+        for waiter in waiting:
+            self.successResultOf(waiter)
+        self.assertEqual(len(served), MAX_WAITERS)
+        self.successResultOf(self.ask("last"))
+
+    def test_waiters_have_a_limit(self) -> None:
+        """Whoever finds a full queue is told so at once, and holds nothing."""
+        self.successResultOf(self.ask("first"))
+        for waiter in [self.ask("next") for _ in range(MAX_WAITERS)]:
+            self.assertNoResult(waiter)
+        self.failureResultOf(self.ask("one too many"), UploadLocked)
+
+    def test_holder_that_fails_when_asked_disturbs_nobody(self) -> None:
+        """What a wish raises is logged; the waiter waits on."""
+
+        def fail() -> None:
+            raise KeyError("x")
+
+        held = self.successResultOf(self.locker.acquire("a", fail, 20.0))
+        waiting = self.ask("second")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        held.release()
+        self.successResultOf(waiting)

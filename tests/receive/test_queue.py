@@ -13,7 +13,7 @@ from tests.receive.support import HandDisk
 from tustwisted.errors import NoSpace
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.receive.choose import IN_PLACE_BYTES, choose
-from tustwisted.receive.queue import WriteQueue
+from tustwisted.receive.queue import JOINED_BYTES, SMALL_BYTES, WriteQueue
 
 
 @implementer(IUploadWriter)
@@ -78,11 +78,25 @@ class WriteQueueTests(SynchronousTestCase):
 
     def test_what_comes_during_a_job_is_the_next_job(self) -> None:
         """Jobs never overlap, and a slow disk gets larger ones (D3, D7)."""
-        for piece in (b"a", b"b", b"c"):
+        pieces = [bytes([n]) * SMALL_BYTES for n in range(3)]
+        for piece in pieces:
             self.queue.put(piece)
         self.assertEqual(len(self.disk.waiting), 1)
         self.disk.do_all()
-        self.assertEqual(self.writer.jobs, [[b"a"], [b"b", b"c"]])
+        self.assertEqual(self.writer.jobs, [pieces[:1], pieces[1:]])
+
+    def test_small_pieces_are_joined(self) -> None:
+        """Tiny chunks cost their bytes, not an object each (D7)."""
+        self.queue.put(b"first")
+        large = b"l" * SMALL_BYTES
+        for _ in range(JOINED_BYTES):
+            self.queue.put(b"ab")
+        self.queue.put(large)
+        self.queue.put(b"end")
+        self.disk.do_all()
+        _, second = self.writer.jobs
+        self.assertEqual(b"".join(second), b"ab" * JOINED_BYTES + large + b"end")
+        self.assertEqual(len(second), 4)
 
     def test_pending_counts_the_job_in_flight(self) -> None:
         """Bytes are pending until they are written, not until a job has them."""

@@ -229,6 +229,14 @@ class ReceiverTests(SynchronousTestCase):
         self.disk.do_one()
         self.assertEqual(self.producer.told, ["pause", "resume"])
 
+    def test_producer_that_fails_to_stop_keeps_no_lock(self) -> None:
+        """Whatever a producer does, the upload is settled and free in the end."""
+        self.receiver.registerProducer(_Stubborn(), True)
+        self.receiver.write(b"abc")
+        self.receiver.stop(UploadInterrupted())
+        self.assert_ended(UploadInterrupted, 3)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
     def test_settle_failure_is_told_and_frees_the_lock(self) -> None:
         """An upload whose bytes cannot be made safe is an error, not a hang."""
         self.make(10, wrap=_FullWhenSettling)
@@ -243,6 +251,14 @@ class ReceiverTests(SynchronousTestCase):
         self.receiver.body_ended()
         self.assert_ended(NoSpace, 3)
         self.assertEqual(self.finished, [])
+
+
+class _Stubborn(Producer):
+    """A producer that cannot be stopped."""
+
+    def stopProducing(self) -> None:
+        """Fail."""
+        raise KeyError("x")
 
 
 class _FullWhenSettling(proxyForInterface(IUploadWriter)):  # type: ignore[misc]  # a call

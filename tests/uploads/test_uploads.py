@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.receive.support import HandDisk, Producer, ignore
 from tustwisted.errors import (
+    DirectoryInUse,
     FinishFailed,
     ModifyFinal,
     OffsetConflict,
@@ -46,11 +47,10 @@ class _UploadsCase(SynchronousTestCase):
         self.told: list[UploadFinished] = []
         self.finishing: Deferred[None] | None = None
         self.uploads = self.make()
-        self.do(self.uploads.start())
 
     def make(self, max_size_bytes: int | None = None) -> Uploads:
         """Make a core on the store, as a restarted process would."""
-        return Uploads(
+        uploads = Uploads(
             self.store,
             self.locker,
             self.disk,
@@ -59,6 +59,8 @@ class _UploadsCase(SynchronousTestCase):
             on_finish=self.on_finish,
             now_s=lambda: 1000.5,
         )
+        self.do(uploads.start())
+        return uploads
 
     async def on_finish(self, event: UploadFinished) -> None:
         """Remember what is told; wait, or fail, as the test says."""
@@ -476,6 +478,24 @@ class StopTests(_UploadsCase):
         self.failureResultOf(refused, ServerShutdown)
         receiving = self.start(self.uploads.receive(upload_id, 0, 1))
         self.failureResultOf(receiving, ServerShutdown)
+        self.failureResultOf(self.uploads.finish(upload_id), ServerShutdown)
+        asking = self.start(self.uploads.status(upload_id))
+        self.failureResultOf(asking, ServerShutdown)
+
+    def test_failed_start_takes_nothing(self) -> None:
+        """Uploads of another process's directory refuse all calls (T-240)."""
+        uploads = Uploads(self.store, _Refused(self.clock), self.disk, self.clock)
+        self.failureResultOf(self.start(uploads.start()), DirectoryInUse)
+        self.assertFalse(uploads.is_running)
+        self.failureResultOf(uploads.create(1, Metadata()), ServerShutdown)
+
+    def test_wait_for_the_end_can_be_cancelled(self) -> None:
+        """Whoever waits for a stop may set a limit to it (D12)."""
+        self.finishing = Deferred()
+        self.assertNoResult(self.uploads.create(0, Metadata()))
+        stopping = self.start(self.uploads.stop())
+        stopping.cancel()
+        self.failureResultOf(stopping, CancelledError)
 
     def test_finish_step_is_waited_for(self) -> None:
         """A stop does not cut a finish step."""
@@ -492,3 +512,11 @@ class StopTests(_UploadsCase):
         self.do(self.uploads.stop())
         self.do(self.uploads.start())
         self.create(1)
+
+
+class _Refused(MemoryLocker):
+    """A locker that finds its directory taken."""
+
+    async def start(self) -> None:
+        """Refuse."""
+        raise DirectoryInUse("uploads")

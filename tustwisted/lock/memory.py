@@ -7,13 +7,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import ILock, ILocker
 from tustwisted.lock.directory import DirectoryLock
+
+log = Logger()
+
+MAX_WAITERS = 100
+"""How many may wait for one upload; who comes then is told so at once."""
 
 
 @implementer(ILock)
@@ -38,7 +44,10 @@ class MemoryLock:
         """Tell the holder, once, that somebody else wants the lock."""
         if not self._told and not self._released:
             self._told = True
-            self._wanted()
+            try:
+                self._wanted()
+            except Exception:
+                log.failure("a holder of a lock failed when it was asked for it")
 
 
 @define(eq=False)
@@ -54,6 +63,8 @@ class _Turn:
 
     holder: MemoryLock
     waiters: deque[_Waiter] = field(factory=deque)
+    is_free: bool = False
+    is_passing: bool = False
 
 
 @implementer(ILocker)
@@ -87,6 +98,8 @@ class MemoryLocker:
     ) -> Deferred[ILock]:
         """See :meth:`tustwisted.interfaces.ILocker.acquire`."""
         turn = self._turns.get(upload_id)
+        if turn is not None and len(turn.waiters) >= MAX_WAITERS:
+            return fail(UploadLocked(0))
         if turn is None:
             lock = self._lock_for(upload_id, wanted)
             self._turns[upload_id] = _Turn(lock)
@@ -118,15 +131,21 @@ class MemoryLocker:
 
     def _pass_on(self, upload_id: str) -> None:
         turn = self._turns[upload_id]
-        if not turn.waiters:
+        turn.is_free = True
+        if turn.is_passing:
+            return  # who was granted it has released it already: the loop goes on
+        turn.is_passing = True
+        while turn.is_free and turn.waiters:
+            turn.is_free = False
+            waiter = turn.waiters.popleft()
+            _cancel(waiter)
+            turn.holder = lock = self._lock_for(upload_id, waiter.wanted)
+            waiter.granted.callback(lock)
+            if turn.waiters:
+                lock.ask_back()  # the others asked before this one held it
+        turn.is_passing = False
+        if turn.is_free:
             del self._turns[upload_id]
-            return
-        waiter = turn.waiters.popleft()
-        _cancel(waiter)
-        turn.holder = lock = self._lock_for(upload_id, waiter.wanted)
-        waiter.granted.callback(lock)
-        if turn.waiters:
-            lock.ask_back()  # the others asked before this one held it
 
 
 def _cancel(waiter: _Waiter) -> None:

@@ -12,6 +12,12 @@ from twisted.python.failure import Failure
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.outcome import Outcome
 
+SMALL_BYTES = 4096
+"""A piece shorter than this is copied to the end of the last one."""
+
+JOINED_BYTES = 64 * 1024
+"""Until that has so many bytes."""
+
 
 class Run(Protocol):
     """How a job of the writer is run, such as :meth:`tustwisted.disk.Disk.write`."""
@@ -42,7 +48,7 @@ class WriteQueue:
     """Bytes taken and not yet written, those of the job in flight among them."""
     failure: Failure | None = field(init=False, default=None)
     """Why nothing more is written; set once."""
-    _queued: list[bytes] = field(init=False, factory=list)
+    _queued: list[bytes | bytearray] = field(init=False, factory=list)
     _busy: bool = field(init=False, default=False)
     _job: Outcome[None] | None = field(init=False, default=None)
     _drained: Outcome[None] | None = field(init=False, default=None)
@@ -51,7 +57,7 @@ class WriteQueue:
         """Take some bytes; dropped when an earlier job has failed."""
         if self.failure is not None:
             return
-        self._queued.append(buffer)
+        self._keep(buffer)
         self.pending_bytes += len(buffer)
         if not self._busy:
             self._busy = True
@@ -72,9 +78,20 @@ class WriteQueue:
             return succeed(None)
         return self._job.wait().addErrback(lambda _: None)
 
+    def _keep(self, buffer: bytes) -> None:
+        # Small pieces are joined: each object would cost more than the bytes in it,
+        # and memory is bounded by counting bytes.
+        last = self._queued[-1] if self._queued else b""
+        if len(buffer) >= SMALL_BYTES:
+            self._queued.append(buffer)
+        elif isinstance(last, bytearray) and len(last) < JOINED_BYTES:
+            last += buffer
+        else:
+            self._queued.append(bytearray(buffer))
+
     async def _drain(self) -> None:
         while self._queued:
-            buffers, self._queued = self._queued, []
+            buffers, self._queued = list(map(bytes, self._queued)), []
             run = self._sync if self._writer.sync_due else self._run
             self._job = Outcome.of(_await(run(self._writer.write, buffers)))
             try:

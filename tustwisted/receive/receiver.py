@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProducer, IPushProducer
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -20,6 +21,8 @@ from tustwisted.interfaces import IBodyReceiver, IDisk, ILock, IUploadWriter
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.queue import Run, WriteQueue
+
+log = Logger()
 
 HIGH_WATER_BYTES = 4 * 1024 * 1024
 """With so many bytes waiting for the disk, the client is held back."""
@@ -52,7 +55,9 @@ class Receiver:
     _lost: bool = field(init=False, default=False)
     _received: int = field(init=False, default=0)
     _queue: WriteQueue = field(init=False)
-    _outcome: Outcome[UploadInfo] = field(init=False, factory=Outcome)
+    _outcome: Outcome[UploadInfo] = field(
+        init=False, factory=lambda: Outcome(is_last=True)
+    )
 
     def __attrs_post_init__(self) -> None:
         self._queue = WriteQueue(
@@ -69,6 +74,10 @@ class Receiver:
         reason for which the connection was lost.
         """
         return self._outcome.wait()
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Call something when the outcome is there."""
+        self._outcome.then(call)
 
     def stop(self, error: TusError) -> None:
         """
@@ -149,7 +158,10 @@ class Receiver:
         self._ended = True
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.stopProducing()
+            try:
+                producer.stopProducing()
+            except Exception:  # it must not keep the lock from being released
+                log.failure("a body that should stop has failed")
         work = Deferred.fromCoroutine(self._leave(reason))
         work.addBoth(self._outcome.settle)  # type: ignore[unused-awaitable]
 

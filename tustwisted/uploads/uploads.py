@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -24,7 +22,6 @@ from tustwisted.errors import (
     UploadTooLarge,
 )
 from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
-from tustwisted.outcome import Outcome
 from tustwisted.protocol.ids import is_upload_id, new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
@@ -33,10 +30,9 @@ from tustwisted.receive.receiver import Receiver
 from tustwisted.uploads.checks import check_under_lock, check_without_lock
 from tustwisted.uploads.claim import Claim
 from tustwisted.uploads.finishing import FinishStep, OnFinish
+from tustwisted.uploads.ongoing import Ongoing, quietly
 
 log = Logger()
-
-_T = TypeVar("_T")
 
 LOCK_TIMEOUT_S = 20.0
 """How long a request waits for another one to free the upload (T-233)."""
@@ -71,9 +67,9 @@ class Uploads:
     _on_finish: OnFinish | None = None
     _random_bytes: Callable[[int], bytes] = os.urandom
     _now_s: Callable[[], float] = time.time
-    _receivers: dict[str, Receiver] = field(init=False, factory=dict)
-    _work: set[Outcome[Any]] = field(init=False, factory=set)
-    _stopping: bool = field(init=False, default=False)
+    is_running: bool = field(init=False, default=False)
+    """Between :meth:`start` and :meth:`stop`: at other times all calls are refused."""
+    _ongoing: Ongoing = field(init=False, factory=Ongoing)
     _finish_step: FinishStep = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -93,23 +89,18 @@ class Uploads:
         except Exception:
             await self.store.stop()
             raise
-        self._stopping = False
+        self.is_running = True
 
     async def stop(self) -> None:
         """
         Let every receiver settle, then give back what :meth:`start` took.
 
         Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
-        every later call.
+        every later call.  It waits for finish steps too: cancel it to wait no longer,
+        and what was taken is kept, since it is in use.
         """
-        self._stopping = True
-        for receiver in list(self._receivers.values()):
-            receiver.stop(ServerShutdown())
-        while self._receivers or self._work:
-            for receiver in list(self._receivers.values()):
-                await _quietly(receiver.outcome())
-            for work in list(self._work):
-                await _quietly(work.wait())
+        self.is_running = False
+        await self._ongoing.end(ServerShutdown())
         await self.locker.stop()
         await self.store.stop()
 
@@ -127,20 +118,20 @@ class Uploads:
         :raises UploadExists: ``upload_id`` is taken.
         :raises NoSpace: or :class:`StorageFailed`; nothing remains.
         """
-        return self._owned(self._create(length, metadata, upload_id))
+        return self._ongoing.own(self._create(length, metadata, upload_id))
 
     async def status(self, upload_id: str) -> UploadInfo:
         """
         Tell what is stored, taking no lock and disturbing nobody (D5).
 
         :raises UploadNotFound: no such upload.
+        :raises ServerShutdown: the uploads are not running.
         """
+        self._require_running()
         _require_id(upload_id)
-        receiver = self._receivers.get(upload_id)
+        receiver = self._ongoing.receiver_of(upload_id)
         if receiver is not None:
-            await _quietly(
-                receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock)
-            )
+            await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
         return await self.store.info(upload_id)
 
     async def receive(
@@ -164,7 +155,9 @@ class Uploads:
         check_without_lock(await self.store.info(upload_id), offset)
         claim = Claim()
         lock = await self.locker.acquire(upload_id, claim.give_up, self._lock_timeout_s)
-        opening = self._owned(self._open(claim, lock, upload_id, offset, body_length))
+        opening = self._ongoing.own(
+            self._open(claim, lock, upload_id, offset, body_length)
+        )
         try:
             return await opening
         except CancelledError:
@@ -180,7 +173,7 @@ class Uploads:
         :raises FinishFailed: the finish step failed; it may be tried again.
         :raises UploadLocked: another request did not free the upload in time.
         """
-        return self._owned(self._finish_locked(upload_id))
+        return self._ongoing.own(self._finish(upload_id))
 
     async def recover(self) -> int:
         """
@@ -190,11 +183,13 @@ class Uploads:
         """
         finished = 0
         for upload_id in await self.store.awaiting_finish():
-            if self._stopping:
+            if not self.is_running:
                 break
             try:
                 await self.finish(upload_id)
-            except TusError as error:
+            except Exception as error:
+                if not isinstance(error, TusError):
+                    log.failure("finishing {upload_id} failed", upload_id=upload_id)
                 log.warn(
                     "upload {upload_id} stays unfinished: {error}",
                     upload_id=upload_id,
@@ -246,11 +241,15 @@ class Uploads:
             raise
         run = choose(self._disk, body_length)
         receiver = Receiver(upload, writer, lock, self._disk, run, self._finish_step)
-        self._keep(receiver)
+        self._ongoing.keep(receiver)
         claim.grant(receiver)
-        if self._stopping:
+        if not self.is_running:
             receiver.stop(ServerShutdown())
         return receiver
+
+    async def _finish(self, upload_id: str) -> UploadInfo:
+        self._require_running()
+        return await self._finish_locked(upload_id)
 
     async def _finish_locked(self, upload_id: str) -> UploadInfo:
         _require_id(upload_id)
@@ -263,28 +262,8 @@ class Uploads:
         finally:
             lock.release()
 
-    def _keep(self, receiver: Receiver) -> None:
-        upload_id = receiver.upload.upload_id
-        self._receivers[upload_id] = receiver
-
-        def forget(_: object) -> None:
-            if self._receivers.get(upload_id) is receiver:  # or the next one is there
-                del self._receivers[upload_id]
-
-        receiver.outcome().addBoth(forget)  # type: ignore[unused-awaitable]
-
-    def _owned(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
-        """Do some work that ``stop`` waits for and no cancelled request disturbs."""
-        outcome = Outcome.of(work)
-        if not outcome.is_settled:
-            self._work.add(outcome)
-            outcome.wait().addBoth(  # type: ignore[unused-awaitable]
-                lambda _: self._work.discard(outcome)
-            )
-        return outcome.wait()
-
     def _require_running(self) -> None:
-        if self._stopping:
+        if not self.is_running:
             raise ServerShutdown
 
 
@@ -295,8 +274,3 @@ def _require_id(upload_id: str) -> None:
 
 def _ignore() -> None:
     """Whoever wants an upload that is being finished waits for its end (T-236)."""
-
-
-async def _quietly(work: Deferred[Any]) -> None:
-    with suppress(Exception):
-        await work

@@ -1,0 +1,76 @@
+"""What is going on at this moment, so that a stop can wait for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+
+from tustwisted.errors import TusError
+from tustwisted.outcome import Outcome
+from tustwisted.receive.receiver import Receiver
+
+_T = TypeVar("_T")
+
+
+@define(eq=False)
+class Ongoing:
+    """The receivers that hold an upload, and the work that nobody cancels."""
+
+    _receivers: dict[str, Receiver] = field(init=False, factory=dict)
+    _work: set[Outcome[Any]] = field(init=False, factory=set)
+
+    def own(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
+        """Do some work to its end, whatever becomes of the Deferred returned."""
+        begun: Deferred[_T] = Deferred.fromCoroutine(work)
+        outcome: Outcome[_T] = Outcome(is_last=True)
+        self._work.add(outcome)
+        outcome.then(lambda: self._work.discard(outcome))
+        waiter = outcome.wait()
+        begun.addBoth(outcome.settle)  # type: ignore[unused-awaitable]
+        return waiter
+
+    def keep(self, receiver: Receiver) -> None:
+        """Know a receiver until it has ended."""
+        upload_id = receiver.upload.upload_id
+        self._receivers[upload_id] = receiver
+
+        def forget() -> None:
+            if self._receivers.get(upload_id) is receiver:  # or the next one is there
+                del self._receivers[upload_id]
+
+        receiver.when_ended(forget)
+
+    def receiver_of(self, upload_id: str) -> Receiver | None:
+        """Return the receiver that holds an upload, if one does."""
+        return self._receivers.get(upload_id)
+
+    async def end(self, error: TusError) -> None:
+        """
+        Stop every receiver, and wait until all is settled.
+
+        :param error: what their senders are told.
+        """
+        for receiver in list(self._receivers.values()):
+            receiver.stop(error)
+        while self._receivers or self._work:
+            for receiver in list(self._receivers.values()):
+                await quietly(receiver.outcome())
+            for work in list(self._work):
+                await quietly(work.wait())
+
+
+async def quietly(work: Deferred[Any]) -> None:
+    """
+    Wait for the end of some work, ill or well: somebody else is told how it went.
+
+    :raises CancelledError: the wait was cancelled.
+    """
+    try:
+        await work
+    except CancelledError:
+        raise
+    except Exception:
+        pass
