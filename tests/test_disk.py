@@ -23,7 +23,7 @@ class DiskTests(TestCase):
         self.now = 0.0
         self.disk = Disk(reactor, lambda: self.now)  # type: ignore[arg-type]  # zope's
         self.disk.start()
-        self.addCleanup(self.disk.stop)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.disk.stop()))
 
     def test_provides_its_interface(self) -> None:
         """Disk provides IDisk."""
@@ -78,7 +78,7 @@ class DiskTests(TestCase):
             await disk.sync(threading.current_thread), threading.main_thread()
         )
 
-    def test_stop_waits_for_what_runs(self) -> Deferred[None]:
+    async def test_stop_waits_for_what_runs(self) -> None:
         """Stop returns only when the calls in flight have ended."""
         began, ended = threading.Event(), threading.Event()
 
@@ -89,13 +89,23 @@ class DiskTests(TestCase):
 
         done = Deferred.fromCoroutine(self.disk.write(work))
         began.wait(5)
-        self.disk.stop()
+        await self.disk.stop()
         self.assertTrue(ended.is_set())
-        return done
+        await done
+
+    async def test_reactor_goes_on_while_it_stops(self) -> None:
+        """Threads are not joined in the reactor's thread."""
+        may_end = threading.Event()
+        done = Deferred.fromCoroutine(self.disk.write(lambda: may_end.wait(20)))
+        stopped = Deferred.fromCoroutine(self.disk.stop())
+        self.assertFalse(stopped.called)
+        may_end.set()
+        await stopped
+        await done
 
     async def test_can_be_started_again(self) -> None:
         """A disk that was stopped works when it is started anew."""
-        self.disk.stop()
+        await self.disk.stop()
         self.disk.start()
         thread = await self.disk.write(threading.current_thread)
         self.assertTrue(thread.name.startswith("PoolThread-tustwisted-write"))

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import socket
 
+from attrs import define, field
 from treq.client import HTTPClient
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
+from zope.interface import implementer
 
+from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import DaemonService, StartFailed, UploadsService
 from tustwisted.web.drain import DrainingSite
@@ -63,6 +73,39 @@ class UploadsServiceTests(TestCase):
         error = self.assertRaises(StartFailed, service.startService)
         self.assertIn("is not a directory", str(error))
 
+    async def test_start_while_it_stops_is_refused(self) -> None:
+        """A service that is not done with stopping is not started half."""
+        finishing: Deferred[None] = Deferred()
+
+        async def on_finish(event: UploadFinished) -> None:
+            await finishing
+
+        service = UploadsService.in_directory(
+            reactor, self.mktemp(), on_finish=on_finish
+        )
+        service.startService()
+        creating = service.uploads.create(0, Metadata())
+        stopping = service.stopService()
+        self.assertRaises(StartFailed, service.startService)
+        self.assertFalse(service.running)
+        finishing.callback(None)
+        await creating
+        await stopping
+        service.startService()
+        await service.stopService()
+
+
+@implementer(IStreamServerEndpoint)
+@define(eq=False)
+class SlowEndpoint:
+    """An endpoint that listens when it is told to."""
+
+    listening: Deferred[IListeningPort] = field(factory=Deferred)
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Wait."""
+        return self.listening
+
 
 class DaemonServiceTests(TestCase):
     """The daemon's start and stop."""
@@ -87,7 +130,8 @@ class DaemonServiceTests(TestCase):
             ],
             base_path="/files/",
             directory="uploads",
-            stopping=lambda: None,
+            end_hard_in_time=lambda: lambda: None,
+            failed=lambda: None,
         )
 
     def start(self, service: DaemonService) -> list[str]:
@@ -132,6 +176,39 @@ class DaemonServiceTests(TestCase):
         error = self.assertRaises(StartFailed, self.make(port).startService)
         self.assertIn(f"127.0.0.1:{port}", str(error))
         self.assertIn("in use", str(error))
+
+    def test_failed_start_leaves_nothing_open(self) -> None:
+        """When the second port cannot be had, the first one is closed again."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        service = self.make(0, taken.getsockname()[1])
+        self.assertRaises(StartFailed, service.startService)
+        self.assertFalse(service.running)
+        self.assertEqual(service._ports, [])
+
+    async def test_late_failure_is_told(self) -> None:
+        """An endpoint that fails later ends the daemon with its sentence."""
+        service = self.make()
+        endpoint = SlowEndpoint()
+        service._endpoints = [("http", endpoint)]
+        failed: list[bool] = []
+        service._failed = lambda: failed.append(True)
+        service.startService()
+        with capturedLogs() as events:
+            endpoint.listening.errback(CannotListenError("h", 1, "taken"))
+        self.assertEqual(failed, [True])
+        self.assertIn("cannot listen on h:1", events[-1]["problem"])
+        await service.stopService()
+
+    async def test_stop_while_it_starts(self) -> None:
+        """A stop that comes before the ports are open leaves none open."""
+        service = self.make()
+        endpoint = SlowEndpoint()
+        service._endpoints = [("http", endpoint)]
+        service.startService()
+        await service.stopService()
+        self.assertTrue(endpoint.listening.called)  # it was cancelled
+        self.assertEqual(service._ports, [])
 
     async def test_unix_socket_is_named(self) -> None:
         """A UNIX socket has no URL; the log names the socket."""

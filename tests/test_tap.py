@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.web.harness import Peer, sized
 from tustwisted.store.durability import Durability
 from tustwisted.tap import Options, makeService
 
@@ -68,6 +70,14 @@ class OptionsTests(SynchronousTestCase):
         error = self.assertRaises(SystemExit, makeService, options)
         self.assertIn("--port nonsense:1", str(error))
         self.assertFalse(os.path.exists(directory))
+
+    def test_elsewhere_reads_no_body(self) -> None:
+        """A body outside the base path is refused at its begin, never buffered."""
+        service: Any = makeService(parsed("--upload-dir", self.mktemp()))
+        peer = Peer(service._site)
+        peer.send(sized(b"x" * 10**6)[:-1])
+        self.assertEqual(peer.statuses(), [404])
+        peer.lose()
 
     def test_making_the_service_opens_nothing(self) -> None:
         """Before startService there is no directory, no lock and no port (D12)."""

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -67,16 +68,26 @@ class Disk:
         self._writing.start()
         self._syncing.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """
-        Join the threads: returns when what they are at has ended.
+        Join the threads, not in the reactor: ends when what they are at has ended.
 
         Harmless when not started.
         """
-        pools = self._writing, self._syncing
+        pools = [pool for pool in (self._writing, self._syncing) if pool is not None]
         self._writing = self._syncing = None
-        for pool in pools:
-            if pool is not None:
+        joined: Deferred[None] = Deferred()
+
+        def join() -> None:
+            for pool in pools:
+                pool.stop()
+            self._reactor.callFromThread(joined.callback, None)
+
+        if any(pool.threads for pool in pools):
+            Thread(target=join, daemon=True).start()
+            await joined
+        else:
+            for pool in pools:
                 pool.stop()
 
     async def quick(

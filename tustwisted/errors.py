@@ -276,10 +276,3 @@ class CannotListen(CannotStart):
 
     def __str__(self) -> str:
         return f"cannot listen on {self.address}: {self.problem}; choose another --port"
-
-
-class StillStopping(CannotStart):
-    """What was started before has not come to its end yet."""
-
-    def __str__(self) -> str:
-        return "the uploads are still stopping: start them when that is over"

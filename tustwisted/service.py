@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as WaitedTooLong
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -33,6 +33,9 @@ from tustwisted.web.drain import DrainingSite
 
 log = Logger()
 
+GRACE_S = 7.0
+"""How long a stop waits for what is going on; with the answers, less than T-241 has."""
+
 ANSWERS_S = 2.0
 """How long a stop waits for the last answers to reach their clients."""
 
@@ -43,6 +46,13 @@ class StartFailed(SystemExit, Exception):
 
     An Exception too, so that ``twistd`` tells its parent and removes its pid file.
     """
+
+
+class StillStopping(CannotStart):
+    """What was started before has not come to its end yet."""
+
+    def __str__(self) -> str:
+        return "the uploads are still stopping: start them when that is over"
 
 
 class UploadsService(Service):
@@ -57,6 +67,7 @@ class UploadsService(Service):
         self.uploads = uploads
         self._disk = disk
         self._recovery: Deferred[None] | None = None
+        self._is_stopping = False
 
     @classmethod
     def in_directory(
@@ -98,15 +109,18 @@ class UploadsService(Service):
         :raises StartFailed: the store or the locker cannot work.
         """
         super().startService()
-        _fail_if_failed(Deferred.fromCoroutine(self.start()))
+        _fail_if_failed(self, Deferred.fromCoroutine(self.start()))
         self.recover()
 
     async def start(self) -> None:
         """
         Take the store and the lock.
 
-        :raises CannotStart: the store or the locker cannot work.
+        :raises CannotStart: the store or the locker cannot work, or is still in use by
+            what has not stopped yet.
         """
+        if self._is_stopping:
+            raise StillStopping
         await self.uploads.start()
         self._disk.start()
 
@@ -115,14 +129,31 @@ class UploadsService(Service):
         self._recovery = Deferred.fromCoroutine(self._recover())
 
     def stopService(self) -> Deferred[None]:
-        """Let what arrives settle, then give back what was taken."""
+        """
+        Let what arrives settle, then give back what was taken.
+
+        :returns: fires when that is done, or after :data:`GRACE_S`: a finish step that
+            does not end, or a disk that does not answer, keeps what it uses.
+        """
         super().stopService()
         return Deferred.fromCoroutine(self.stop())
 
     async def stop(self) -> None:
         """Do what ``stopService`` does."""
+        self._is_stopping = True
+        stopped = Deferred.fromCoroutine(self._stop())
+        try:
+            await stopped.addTimeout(GRACE_S, self.uploads.clock)
+        except WaitedTooLong:
+            log.error("uploads are still busy after {grace_s} s", grace_s=GRACE_S)
+        else:
+            self._is_stopping = False
+
+    async def _stop(self) -> None:
         await self.uploads.stop()
-        self._disk.stop()
+        if self._recovery is not None:
+            await self._recovery
+        await self._disk.stop()
 
     async def _recover(self) -> None:
         try:
@@ -147,7 +178,9 @@ class DaemonService(Service):
     :param endpoints: where to listen, by the scheme of their URLs.
     :param base_path: of the creation URL, for the line that says where it is.
     :param directory: where the uploads are, for that line.
-    :param stopping: called when the stop begins, so that something may see to its end.
+    :param end_hard_in_time: called when a stop begins, so that it has an end whatever
+        happens; what it returns is called when the stop has ended.
+    :param failed: called when a start fails later than at once.
     """
 
     def __init__(
@@ -159,7 +192,8 @@ class DaemonService(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         base_path: str,
         directory: str,
-        stopping: Callable[[], None],
+        end_hard_in_time: Callable[[], Callable[[], None]],
+        failed: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -167,8 +201,10 @@ class DaemonService(Service):
         self._endpoints = endpoints
         self._base_path = base_path
         self._directory = directory
-        self._stopping = stopping
+        self._end_hard_in_time = end_hard_in_time
+        self._failed = failed
         self._ports: list[IListeningPort] = []
+        self._started: Deferred[None] | None = None
 
     def startService(self) -> None:
         """
@@ -177,38 +213,52 @@ class DaemonService(Service):
         :raises StartFailed: one of them cannot be done.
         """
         super().startService()
-        _fail_if_failed(Deferred.fromCoroutine(self._start()))
+        self._started = Deferred.fromCoroutine(self._start())
+        _fail_if_failed(self, self._started, self._failed)
 
     async def _start(self) -> None:
         await self._uploads.start()
-        for scheme, endpoint in self._endpoints:
-            try:
-                port = await endpoint.listen(self._site)
-            except (CannotListenError, OSError) as error:
-                await self._uploads.stop()
-                raise CannotListen(*_plainly(error)) from error
-            self._ports.append(port)
-            log.info(
-                "tustwisted serves {url} and stores in {directory}",
-                url=_url(scheme, port.getHost(), self._base_path),
-                directory=os.path.abspath(self._directory),
-            )
+        try:
+            for scheme, endpoint in self._endpoints:
+                await self._listen(scheme, endpoint)
+        except BaseException:
+            for port in self._ports:
+                maybeDeferred(port.stopListening)  # type: ignore[unused-awaitable]
+            self._ports.clear()
+            await self._uploads.stop()
+            raise
         self._uploads.recover()
+
+    async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
+        try:
+            port = await endpoint.listen(self._site)
+        except (CannotListenError, OSError) as error:
+            raise CannotListen(*_plainly(error)) from error
+        self._ports.append(port)
+        log.info(
+            "tustwisted serves {url} and stores in {directory}",
+            url=_url(scheme, port.getHost(), self._base_path),
+            directory=os.path.abspath(self._directory),
+        )
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12."""
         super().stopService()
-        self._stopping()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        has_ended = self._end_hard_in_time()
+        if self._started is not None:
+            self._started.cancel()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
+        self._ports.clear()
         drained = self._site.drain()
         await self._uploads.stop()
         with suppress(WaitedTooLong):
             await drained.addTimeout(ANSWERS_S, self._clock)
         self._site.abort()
+        has_ended()
 
 
 def _url(scheme: str, address: IAddress, path: str) -> str:
@@ -231,15 +281,28 @@ def _plainly(error: CannotListenError | OSError) -> tuple[str, str]:
     return str(error.port), str(reason)
 
 
-def _fail_if_failed(started: Deferred[None]) -> None:
-    """Turn a start that fails at once into the sentence that ends the process."""
-    if not started.called:  # an endpoint, or a store of somebody's own, takes its time
-        started.addErrback(  # type: ignore[unused-awaitable]
-            lambda failure: log.failure("the start failed", failure)
-        )
-        return
+def _fail_if_failed(
+    service: Service, started: Deferred[None], failed: Callable[[], None] | None = None
+) -> None:
+    """
+    Turn a start that fails at once into the sentence that ends the process.
+
+    :param failed: called when it fails later: an endpoint, or a store of somebody's
+        own, may take its time.
+    """
     failures: list[Failure] = []
-    started.addErrback(failures.append)  # type: ignore[unused-awaitable]
+
+    def fail(failure: Failure) -> None:
+        service.running = 0
+        failures.append(failure)
+        if is_late and not failure.check(CancelledError):
+            log.critical("{problem}", problem=f"tustwisted: {failure.value}")
+            if failed is not None:
+                failed()
+
+    is_late = False
+    started.addErrback(fail)  # type: ignore[unused-awaitable]
+    is_late = True
     for failure in failures:
         if not isinstance(failure.value, CannotStart):
             failure.raiseException()

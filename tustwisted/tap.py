@@ -29,7 +29,7 @@ from tustwisted.store.durability import Durability
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
 
-GRACE_S = 10.0
+HARD_END_S = 10.0
 """How long a stop may take before the process is ended hard (T-241)."""
 
 
@@ -142,7 +142,7 @@ def makeService(options: Options) -> IService:
     from tustwisted.service import DaemonService, UploadsService
     from tustwisted.web.drain import DrainingSite
     from tustwisted.web.resource import TusResource, below
-    from tustwisted.web.wants import under
+    from tustwisted.web.wants import everything
 
     uploads = UploadsService.in_directory(
         reactor,
@@ -155,7 +155,7 @@ def makeService(options: Options) -> IService:
     )
     site = DrainingSite(
         below(options["base-path"], TusResource(uploads.uploads)),
-        wants=under(options["base-path"]),
+        wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=options["idle-timeout"],
         reactor=reactor,
     )
@@ -166,7 +166,8 @@ def makeService(options: Options) -> IService:
         endpoints=[_endpoint(reactor, port) for port in options["port"]],
         base_path=options["base-path"],
         directory=options["upload-dir"],
-        stopping=_end_hard_after_grace,
+        end_hard_in_time=_end_hard_after_grace,
+        failed=reactor.stop,
     )
 
 
@@ -185,8 +186,9 @@ def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpo
         ) from error
 
 
-def _end_hard_after_grace() -> None:
+def _end_hard_after_grace() -> Callable[[], None]:
     """End the process although a thread hangs on a disk that never answers (D12)."""
-    timer = threading.Timer(GRACE_S, os._exit, [1])
+    timer = threading.Timer(HARD_END_S, os._exit, [1])
     timer.daemon = True
     timer.start()
+    return timer.cancel

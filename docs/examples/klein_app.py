@@ -20,6 +20,7 @@ from tustwisted.protocol.events import UploadFinished
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
 from tustwisted.web.streaming import enable_streaming
+from tustwisted.web.wants import under
 
 log = Logger()
 
@@ -57,7 +58,7 @@ uploads = UploadsService.in_directory(
     reactor, os.environ.get("UPLOADS", "uploads"), on_finish=remember
 )
 site = Site(Shop(TusResource(uploads.uploads)).app.resource())
-enable_streaming(site)
+enable_streaming(site, under("/files/tus"))
 
 application = Application("shop")
 uploads.setServiceParent(application)

@@ -18,6 +18,7 @@ from twisted.web.static import File
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
 from tustwisted.web.streaming import enable_streaming
+from tustwisted.web.wants import under
 
 uploads = UploadsService.in_directory(reactor, os.environ.get("UPLOADS", "uploads"))
 
@@ -27,7 +28,7 @@ root.putChild(b"files", files)
 files.putChild(b"tus", TusResource(uploads.uploads))
 
 site = Site(root)
-enable_streaming(site)
+enable_streaming(site, under("/files/tus"))
 
 application = Application("pages")
 uploads.setServiceParent(application)

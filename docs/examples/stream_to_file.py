@@ -1,7 +1,8 @@
 """
-Streaming without tus: PUT /name writes the body to a file while it arrives.
+Streaming without tus: a PUT is written to a temporary file while it arrives.
 
-Run it with ``twistd -ny stream_to_file.py``; PORT says where it listens.
+The file has no name and goes away at the end; the answer tells how long it was.  Run it
+with ``twistd -ny stream_to_file.py``; PORT says where it listens.
 """
 
 import os
@@ -17,6 +18,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
+from tustwisted.errors import ReadTimeout
 from tustwisted.interfaces import IBodyReceiver
 from tustwisted.web.streaming import BodySource, StreamingSite
 from tustwisted.web.wants import under
@@ -24,10 +26,13 @@ from tustwisted.web.wants import under
 
 @implementer(IBodyReceiver)
 class ToFile:
-    """Writes a body to a file that has no name yet, then answers."""
+    """Writes a body to a temporary file, then answers."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._connected = True
+        finished = request.notifyFinish()
+        finished.addErrback(self._connection_lost)  # type: ignore[unused-awaitable]
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
         self._size = 0
 
@@ -42,14 +47,22 @@ class ToFile:
         self._size += self._file.write(data)
 
     def body_ended(self) -> None:
-        """Answer: all of it is there."""
+        """Answer, if the client is still there: all of the body is."""
         self._file.close()
+        if not self._connected:
+            return  # a buffered body ends all the same: see BufferedBody
         self._request.write(b"%d bytes\n" % self._size)
         self._request.finish()
 
     def body_lost(self, reason: Failure) -> None:
-        """Nobody is left to answer to."""
+        """Answer a client that fell silent; one that left takes no answer."""
         self._file.close()
+        if self._connected and reason.check(ReadTimeout):
+            self._request.setResponseCode(500)
+            self._request.finish()
+
+    def _connection_lost(self, reason: Failure) -> None:
+        self._connected = False
 
 
 class Put(Resource):

@@ -14,18 +14,13 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 from zope.interface import implementer
 
 from tustwisted.interfaces import IBodyReceiver
 from tustwisted.web.streaming import StreamingSite
-
-
-def everything(method: bytes, uri: bytes, headers: Headers) -> bool:
-    """A predicate that wants every request."""
-    return True
+from tustwisted.web.wants import everything
 
 
 @implementer(IBodyReceiver)
@@ -145,6 +140,12 @@ class Wire(StringTransport):
 
     def writeConnectionLost(self, reason: Failure) -> None:
         raise NotImplementedError
+
+
+class H2Wire(Wire):
+    """A transport over which HTTP/2 was agreed."""
+
+    negotiatedProtocol = b"h2"
 
 
 class Peer:

@@ -19,8 +19,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import IResource
 
-from tests.web.harness import Recorder, Route, everything
+from tests.web.harness import Recorder, Route
 from tustwisted.web.streaming import StreamingSite
+from tustwisted.web.wants import everything
 
 reactor: Any = _reactor
 _T = TypeVar("_T")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IProducer
@@ -30,6 +32,7 @@ class Port:
         self.continues = 0
         self.dropped_bytes = 0
         self.silences = 0
+        self.failures = 0
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -46,6 +49,9 @@ class Port:
 
     def fell_silent(self) -> None:
         self.silences += 1
+
+    def receiver_failed(self) -> None:
+        self.failures += 1
 
 
 class BodyCase(SynchronousTestCase):
@@ -205,9 +211,10 @@ class DeliveryTests(BodyCase):
         self.body.ended()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual((recorder.calls, recorder.data), (TAKEN, b"a"))
+        self.assertEqual(self.port.failures, 1)
 
     def test_failing_verdict(self) -> None:
-        """What a receiver raises at the end is logged."""
+        """What a receiver raises at the end is logged, and the port is told."""
 
         def raise_error() -> None:
             raise ZeroDivisionError
@@ -217,6 +224,7 @@ class DeliveryTests(BodyCase):
         self.body.deliver_to(recorder)
         self.body.ended()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.port.failures, 1)
 
     def test_answered_early(self) -> None:
         """A receiver learns that the route finished its answer before the end."""
@@ -333,6 +341,23 @@ class IdleTests(BodyCase):
             body.deliver_to(Recorder())
             end(body)
             self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_late_reactor(self) -> None:
+        """A reactor that runs its timers late reads first what has come meanwhile."""
+        expired: list[bool] = []
+        clock = Clock()
+        timer = IdleTimer(clock, 10.0, lambda: expired.append(True))
+        timer.start()
+        check: Any = clock.getDelayedCalls()[0]
+        late = check.func
+        check.cancel()
+        clock.rightNow = 11.0  # the turn before took so long; timers come before reads
+        late()
+        timer.touch()
+        clock.advance(9)
+        self.assertEqual(expired, [])
+        clock.advance(1)
+        self.assertEqual(expired, [True])
 
     def test_cheap(self) -> None:
         """A piece touches no delayed call: ten thousand cost one call per timeout."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.web.harness import Peer, Route, Sink, answer, everything
-from tustwisted.web.drain import DrainingSite
+from tests.web.harness import H2Wire, Peer, Route, Sink, answer
+from tustwisted.web.drain import STREAM_LINGER_S, DrainingSite
+from tustwisted.web.wants import everything
 
 _GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -94,6 +97,45 @@ class DrainingSiteTests(SynchronousTestCase):
         drained = self.drain()
         self.site.abort()
         self.assertTrue(peer.wire.disconnected)
+        peer.lose()
+        self.successResultOf(drained)
+
+    def test_http_2(self) -> None:
+        """A connection of HTTP/2 ends when its last answer has gone out."""
+        route = Route()
+        self.make(route)
+        peer = Peer(self.site, H2Wire())
+        client = H2Connection(H2Configuration(client_side=True))
+        client.initiate_connection()
+        for stream in (1, 3):
+            asked = {":method": "GET", ":path": "/", ":scheme": "http"}
+            client.send_headers(
+                stream, [*asked.items(), (":authority", "h")], end_stream=True
+            )
+        peer.send(client.data_to_send())
+        other = Peer(self.site)
+        drained = self.drain()
+        self.assertTrue(other.wire.disconnecting)
+        other.lose()
+        for request in route.requests:
+            self.clock.advance(2)
+            self.assertFalse(peer.wire.disconnecting)
+            answer(request, body=b"abc")
+        # Twisted sends the data of the answer in turns of the reactor to come.
+        self.assertFalse(peer.wire.disconnecting)
+        self.clock.advance(STREAM_LINGER_S)
+        self.assertTrue(peer.wire.disconnecting)
+        peer.lose()
+        self.successResultOf(drained)
+        self.assertEqual(len(self.site._requests), 0)
+
+    def test_idle_http_2(self) -> None:
+        """A connection of HTTP/2 that was answered is idle like any other."""
+        self.make(Sink())
+        peer = Peer(self.site, H2Wire())
+        peer.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        drained = self.drain()
+        self.assertTrue(peer.wire.disconnecting)
         peer.lose()
         self.successResultOf(drained)
 

@@ -6,12 +6,19 @@ import re
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import RESPONSES
 from twisted.web.test.requesthelper import DummyRequest
 
 from tests.test_errors import EXAMPLES
 from tustwisted import errors
 from tustwisted.errors import InvalidHeader, NoSpace, TusError
-from tustwisted.web.problems import INTERNAL, PROBLEMS, respond_internal, respond_with
+from tustwisted.web.problems import (
+    INTERNAL,
+    PROBLEMS,
+    REASONS,
+    respond_internal,
+    respond_with,
+)
 
 CODES = {
     "ERR_UNSUPPORTED_VERSION": 412,
@@ -79,6 +86,11 @@ class TableTests(SynchronousTestCase):
         for kind, problem in PROBLEMS.items():
             self.assertEqual(known.get(problem.code), problem.status, kind)
 
+    def test_every_status_has_a_reason_phrase(self) -> None:
+        """Twisted knows a status by name, or the table says how it is called."""
+        for problem in PROBLEMS.values():
+            self.assertIn(problem.status, RESPONSES | REASONS)
+
     def test_no_code_has_two_meanings(self) -> None:
         """Errors share a code where no client can do anything about it (T-272)."""
         shared: dict[str, list[str]] = {}
@@ -127,6 +139,11 @@ class ResponseTests(SynchronousTestCase):
         """A kind that an application derives is told as the one it derives (T-272)."""
         request = self.respond(QuotaExceeded())
         self.assertEqual(request.responseCode, 507)
+
+    def test_reason_phrase(self) -> None:
+        """A status that Twisted has no name for is named all the same."""
+        request = self.respond(errors.UploadLocked(20.0))
+        self.assertEqual(request.responseMessage, b"Locked")
 
     def test_unknown_error(self) -> None:
         """One that derives from nothing in the table tells nothing (T-266)."""

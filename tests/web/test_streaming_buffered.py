@@ -15,12 +15,11 @@ from twisted.web.server import Site
 from zope.interface.verify import verifyObject
 
 from tests.web.harness import (
+    H2Wire,
     Peer,
     Recorder,
     Route,
-    Wire,
     answer,
-    everything,
     head,
     sized,
 )
@@ -34,6 +33,7 @@ from tustwisted.web.streaming import (
     enable_streaming,
     install,
 )
+from tustwisted.web.wants import everything
 
 
 class Taking(Route):
@@ -236,12 +236,6 @@ class BodySourceTests(SynchronousTestCase):
         site = Site(Taking(), reactor=Clock())
         install(site, Streaming(everything), ["_command"])
         self.assertEqual(self.warnings(site, sized(b"abc")), ([], [200]))
-
-
-class H2Wire(Wire):
-    """A transport over which HTTP/2 was agreed."""
-
-    negotiatedProtocol = b"h2"
 
 
 class HTTP2Tests(SynchronousTestCase):

@@ -134,11 +134,15 @@ class DispatchTests(SynchronousTestCase):
         self.assertEqual(route.requests[0].content.read(), b"")
 
     def test_read_size(self) -> None:
-        """Large and unknown bodies are read in large pieces, and only they."""
+        """
+        Bodies that are known to be large are read in large pieces, and only they.
+
+        A large piece of chunks may hold tens of thousands, parsed without a break.
+        """
         for data, size in (
             (head(b"PATCH", b"Content-Length: 65536"), 65536),
             (head(b"PATCH", b"Content-Length: 65537"), 262144),
-            (head(b"PATCH", b"Transfer-Encoding: chunked"), 262144),
+            (head(b"PATCH", b"Transfer-Encoding: chunked"), 65536),
         ):
             memory = Memory(Sink())
             wire = memory.peer.wire
@@ -285,6 +289,52 @@ class TimeoutTests(SynchronousTestCase):
         self.assertFalse(memory.peer.wire.disconnected)
         memory.clock.advance(1)
         self.assertTrue(memory.peer.wire.disconnected)
+
+
+class FailedReceiverTests(SynchronousTestCase):
+    """A receiver raised: the answer is still the route's to give, but not for ever."""
+
+    def setUp(self) -> None:
+        def fail(recorder: Recorder) -> None:
+            raise ZeroDivisionError
+
+        self.route = Route(lambda request: request.body.deliver_to(Recorder(fail)))
+        self.memory = Memory(self.route)
+        self.peer = self.memory.peer
+
+    def begin(self, *pieces: bytes) -> None:
+        """Send pieces of a body of nine bytes; the first makes the receiver fail."""
+        self.peer.send(head(b"PATCH", b"Content-Length: 9"), *pieces)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_no_answer(self) -> None:
+        """Without an answer the connection is aborted, whether the rest came or not."""
+        for pieces in ([b"abc"], [b"abc", b"defghi"], [b"abcdefghi"]):
+            self.setUp()
+            self.begin(*pieces)
+            self.memory.clock.advance(29)
+            self.assertFalse(self.peer.wire.disconnected)
+            self.memory.clock.advance(1)
+            self.assertTrue(self.peer.wire.disconnected)
+
+    def test_answer(self) -> None:
+        """An answer in time is sent, and is the last one of its connection."""
+        for pieces in ([b"abc"], [b"abc", b"defghi"]):
+            self.setUp()
+            self.begin(*pieces)
+            answer(self.route.requests[0], 500)
+            self.memory.clock.advance(0)
+            self.assertEqual(self.peer.statuses(), [500])
+            self.assertIn(b"Connection: close", self.peer.received())
+            self.assertTrue(self.peer.wire.half_closed or self.peer.wire.disconnecting)
+            self.peer.lose()
+            self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+
+    def test_connection_lost(self) -> None:
+        """Nothing is left of it when the client leaves."""
+        self.begin(b"abc", b"defghi")
+        self.peer.lose()
+        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
 
 
 class BackPressureTests(SynchronousTestCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -89,6 +90,22 @@ class OtherRequestsTests(SynchronousTestCase):
         Peer(site).send(FORM)
         self.assertEqual(route.requests[0].args, {b"a": [b"b"]})
         self.assertIsNone(route.requests[0].body)
+
+    def test_form_with_a_header_of_tus(self) -> None:
+        """Outside the path that streams, it is a form like any other."""
+        sent = FORM.replace(b"\r\n", b"\r\nTus-Resumable: 1.0.0\r\n", 1)
+        route = Route()
+        site = Site(route, reactor=Clock())
+        enable_streaming(site, under("/files/tus"))
+        Peer(site).send(sent)
+        self.assertEqual(route.requests[0].args, {b"a": [b"b"]})
+
+    def test_documented_with_a_path(self) -> None:
+        """What users copy names the path, so that their other routes are safe."""
+        docs = Path(__file__).parents[2] / "docs" / "examples"
+        for name in ("klein_app.py", "plain_site.py", "../../README.rst"):
+            shown = (docs / name).read_text()
+            self.assertIn('enable_streaming(site, under("/files/tus"))', shown)
 
     def test_expectation_is_seen(self) -> None:
         """Twisted sends the 100 by itself; the expectation is there all the same."""

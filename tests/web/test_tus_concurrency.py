@@ -314,6 +314,18 @@ class ShutdownTests(_BusyCase):
         self.assert_refused(response, 503, "ERR_SERVER_SHUTDOWN")
         self.assertEqual(self.server.content(self.path), b"abc")
 
+    def test_new_requests(self) -> None:
+        """Whatever is asked while the server stops is told the same (T-241)."""
+        self.stop()
+        for method in (b"OPTIONS", b"HEAD", b"PATCH", b"POST", b"GET"):
+            for path in (self.path, BASE):
+                client = self.server.connect()
+                response = client.ask(message(method, path))
+                self.assertEqual((response.status, method), (503, method))
+                self.assertEqual(response[b"Connection"], b"close")
+                self.assertTrue(client.closed)
+        self.settle()
+
     def test_new_server_knows_no_old_lock(self) -> None:
         """On the same store, a new server goes on where the old one was (T-242)."""
         self.disk.do_one()  # and then the old one never comes back

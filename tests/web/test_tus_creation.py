@@ -263,6 +263,15 @@ class MetadataTests(_CreationCase):
         self.assertEqual(told, metadata.header.encode("ascii"))
         return dict(metadata.pairs)
 
+    def test_refusal_is_short(self) -> None:
+        """Of a long key that is refused, the answer shows the beginning alone."""
+        key = b"k" * 7000
+        for value in (key + b" !", key + b" YQ== YQ==", b"%b,%b" % (key, key)):
+            response = self.create(b"Upload-Metadata: " + value)
+            self.assert_refused(response, 400, "ERR_INVALID_METADATA")
+            self.assertIn(b"k" * 40 + b"...", response.body)
+            self.assertLess(len(response.body), 150)
+
     def test_absent(self) -> None:
         """No metadata at all is fine (T-067)."""
         self.assertEqual(self.pairs(), {})

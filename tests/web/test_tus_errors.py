@@ -142,6 +142,15 @@ class UrlTests(TusCase):
                 self.assert_refused(self.server.ask(sent), 404, "ERR_UPLOAD_NOT_FOUND")
         self.assertEqual(self.server.ids, [])
 
+    def test_elsewhere_reads_no_body(self) -> None:
+        """A body for a path that is not there is refused at its begin (T-268)."""
+        for method in (b"PATCH", b"POST", b"PUT", b"GET"):
+            client = self.server.connect()
+            client.begin(message(method, b"/other", b"Content-Length: 1000000000"))
+            (response,) = client.responses()
+            self.assert_refused(response, 404, "ERR_UPLOAD_NOT_FOUND")
+            self.assertEqual(response[b"Connection"], b"close")
+
     def test_strange_ids(self) -> None:
         """What cannot be an id names no upload, and no file (T-269)."""
         path = self.server.create(5)
@@ -174,6 +183,13 @@ class UrlTests(TusCase):
             self.assertEqual(self.server.head(BASE + name).status, 404)
         self.assert_stored(path, b"")
 
+    def test_strange_ids_come_first(self) -> None:
+        """What cannot be an id is 404 whatever is asked of it (T-269, T-271)."""
+        for name in (b"%2e%2e", b"a.info", b"x" * 201, b".a", b"a/", b"%C3%A9"):
+            for method in (b"GET", b"PATCH", b"HEAD", b"POST", b"DELETE", b"OPTIONS"):
+                response = self.server.ask(message(method, BASE + name))
+                self.assertEqual((response.status, name, method), (404, name, method))
+
     def test_slashes_are_not_merged(self) -> None:
         """A URL with slashes too many is not found, and never redirected (T-269)."""
         path = self.server.create(5)
@@ -199,6 +215,24 @@ class UrlTests(TusCase):
                 self.assert_refused(response, 405, "ERR_METHOD_NOT_ALLOWED")
                 self.assertEqual(response[b"Allow"], b"HEAD, PATCH, OPTIONS")
         self.assert_stored(known, b"")
+
+    def test_methods_have_a_case(self) -> None:
+        """``patch`` is no PATCH, and ``Post`` no POST (T-270; RFC 9110, 9.1)."""
+        known = self.server.create(5)
+        response = self.server.ask(
+            message(b"patch", known, UPLOAD_BYTES, b"Upload-Offset: 0", body=b"x")
+        )
+        self.assert_refused(response, 405, "ERR_METHOD_NOT_ALLOWED")
+        self.assertEqual(response[b"Allow"], b"HEAD, PATCH, OPTIONS")
+        response = self.server.ask(message(b"Post", BASE, b"Upload-Length: 1"))
+        self.assertEqual(response[b"Allow"], b"POST, OPTIONS")
+        self.assert_stored(known, b"")
+
+    def test_target_without_its_slash(self) -> None:
+        """A target that does not begin with a slash is no path of ours (T-268)."""
+        for target in (b"xfiles/", b"@files/"):
+            response = self.server.ask(message(b"POST", target, b"Upload-Length: 1"))
+            self.assert_refused(response, 404, "ERR_UPLOAD_NOT_FOUND")
 
     def test_methods_of_the_creation_url(self) -> None:
         """It takes POST and OPTIONS (T-064, T-220)."""

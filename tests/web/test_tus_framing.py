@@ -282,6 +282,9 @@ class BadFramingTests(_FramingCase):
         for value in (b"+3", b"-3", b"3, 3", b"3 3", b"0x3", b"3.0", b"", b"\xb3"):
             line = b"Content-Length: " + value
             self.assert_bad_request(patch(self.path, 0, line) + b"abc")
+        for digits in (b"9" * 5000, b"0" * 4999 + b"3"):  # more than int() reads
+            line = b"Content-Length: " + digits
+            self.assert_bad_request(patch(self.path, 0, line) + b"abc")
         twice = patch(self.path, 0, b"Content-Length: 3", body=b"abc")
         self.assert_bad_request(twice)
         self.assert_stored(self.path, b"")
@@ -392,6 +395,11 @@ class HostTests(_FramingCase):
             b"\xe9",
             b"x" * 64,
             b"[::1",
+            b"[.]",
+            b"[:]",
+            b"[]:80",
+            b"[1::2::3]",
+            b"[127.0.0.1]",
             b"a:b",
         ):
             sent = patch(self.path, 0, host=host, body=b"abc")
@@ -405,6 +413,7 @@ class HostTests(_FramingCase):
             b"localhost",
             b"10.0.0.1:8080",
             b"[2001:db8::1]:1",
+            b"[::ffff:10.0.0.1]",
             b"a_b.c.",
         ):
             self.assertEqual(self.head(self.server.connect(), host=host).status, 200)

@@ -21,6 +21,11 @@ from tests.web.tus_harness import (
 )
 from tustwisted.receive.choose import IN_PLACE_BYTES
 
+
+class SSLError(Exception):
+    """What OpenSSL raises, and Twisted gives as the reason, if it is installed."""
+
+
 NO_OFFSETS = (
     b"-1",
     b"+5",
@@ -379,11 +384,17 @@ class CutTests(_PatchCase):
         self.assertEqual(self.server.content(path), b"abcd")
 
     def test_is_no_fault(self) -> None:
-        """A cut connection is nothing that an operator must read of (T-040)."""
-        with capturedLogs() as events:
-            client = self.server.connect()
-            client.begin(patch(self.path, 3, body=b"defghij")[:-3])
-            client.lose(ConnectionLost())
-        loud = [e for e in events if e["log_level"] >= LogLevel.warn]
-        self.assertEqual(loud, [])
-        self.assert_stored(self.path, b"abcdefg")
+        """
+        A cut connection is nothing that an operator must read of (T-040).
+
+        Not even one that a client cut by an error of TLS.
+        """
+        for reason in (ConnectionLost(), SSLError([("SSL routines", "", "bad mac")])):
+            self.begin_upload()
+            with capturedLogs() as events:
+                client = self.server.connect()
+                client.begin(patch(self.path, 3, body=b"defghij")[:-3])
+                client.lose(reason)
+            loud = [e for e in events if e["log_level"] >= LogLevel.warn]
+            self.assertEqual(loud, [])
+            self.assert_stored(self.path, b"abcdefg")

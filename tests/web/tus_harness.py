@@ -25,7 +25,7 @@ from tustwisted.testing import ImmediateDisk
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
-from tustwisted.web.wants import under
+from tustwisted.web.wants import everything
 
 _T = TypeVar("_T")
 
@@ -239,9 +239,11 @@ class Server:
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
         )
+        started = Deferred.fromCoroutine(self.uploads.start())
+        assert started.called, "nothing in memory takes time to start"
         self.site: Any = DrainingSite(
             below(BASE.decode(), TusResource(self.uploads, relative_location)),
-            wants=under(BASE),
+            wants=everything,
             reactor=self.clock,
         )
 

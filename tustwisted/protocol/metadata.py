@@ -17,6 +17,8 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
 
 _HEADER = "Upload-Metadata"
 
+_SHOWN_CHARACTERS = 40
+
 
 @frozen
 class Metadata:
@@ -67,7 +69,7 @@ def parse_metadata(values: Sequence[bytes]) -> Metadata:
             continue  # an empty list element (RFC 9110 section 5.6.1; T-071)
         key, value = _parse_pair(element)
         if key in pairs:
-            raise InvalidMetadata(_HEADER, f"has the key {key} twice")
+            raise InvalidMetadata(_HEADER, f"has the key {_cut(key)} twice")
         pairs[key] = value
     return Metadata(header if pairs else "", pairs)
 
@@ -78,11 +80,18 @@ def _parse_pair(element: str) -> tuple[str, bytes]:
         key = ""  # a space before a lone key is fine (T-070), a lone value not (T-076)
     _check_key(key)
     if len(rest) > 1:
-        raise InvalidMetadata(_HEADER, f"has more than a key and a value at {key}")
+        raise InvalidMetadata(
+            _HEADER, f"has more than a key and a value at {_cut(key)}"
+        )
     value = "".join(rest)
     if _BASE64.fullmatch(value) is None:
-        raise InvalidMetadata(_HEADER, f"has no valid base64 at {key}")
+        raise InvalidMetadata(_HEADER, f"has no valid base64 at {_cut(key)}")
     return key, base64.b64decode(value)
+
+
+def _cut(key: str) -> str:
+    """Shorten a client's words for an answer."""
+    return key if len(key) <= _SHOWN_CHARACTERS else key[:_SHOWN_CHARACTERS] + "..."
 
 
 def _check_key(key: str) -> None:

@@ -87,6 +87,9 @@ class IBodyPort(Interface):
     def fell_silent() -> None:
         """The idle timeout is over; the receiver is told next."""
 
+    def receiver_failed() -> None:
+        """The receiver raised something, and may never make the route answer."""
+
 
 def tell(call: Callable[..., object], *args: object) -> bool:
     """
@@ -243,8 +246,14 @@ class Body:
 
     def _write(self, data: bytes) -> None:
         assert self._receiver is not None
-        if not tell(self._receiver.write, data):
+        if not self._tell(self._receiver.write, data):
             self._drop()
+
+    def _tell(self, call: Callable[..., object], *args: object) -> bool:
+        told = tell(call, *args)
+        if not told:
+            self._port.receiver_failed()
+        return told
 
     def _pump(self) -> None:
         """Deliver what is held, then whatever comes next: the end, or more reading."""
@@ -282,11 +291,11 @@ class Body:
         assert self._receiver is not None
         self._idle.cancel()
         self._phase = _Phase.DROPPING
-        tell(self._receiver.unregisterProducer)
+        self._tell(self._receiver.unregisterProducer)
         if self._lost is None:
-            tell(self._receiver.body_ended)
+            self._tell(self._receiver.body_ended)
         else:
-            tell(self._receiver.body_lost, self._lost)
+            self._tell(self._receiver.body_lost, self._lost)
 
     def _drop(self) -> None:
         self._phase = _Phase.DROPPING

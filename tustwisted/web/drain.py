@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocol, ITransport
@@ -15,6 +16,9 @@ from twisted.web.server import Request
 
 from tustwisted.web.body import Body
 from tustwisted.web.streaming import StreamingSite
+
+STREAM_LINGER_S: Final = 1.0
+"""How long an answered connection of HTTP/2 stays: it writes in later turns."""
 
 
 class DrainingSite(StreamingSite):
@@ -30,6 +34,7 @@ class DrainingSite(StreamingSite):
         self._requests: Counter[Any] = Counter()
         self._bodies: dict[Any, Body] = {}
         self._drained: Deferred[None] | None = None
+        self._reading: Any = None
 
     # Twisted's annotation names its own proxy; all that is asked of it is IProtocol.
     def buildProtocol(  # type: ignore[override]
@@ -39,14 +44,16 @@ class DrainingSite(StreamingSite):
         protocol = super().buildProtocol(addr)
         if protocol is None:
             return None
-        return _Watched(protocol, self._connections.add, self._gone)
+        return _Watched(protocol, self)
 
     def getResourceFor(self, request: Request) -> IResource:
         """Count a request until it is answered."""
-        self._requests[request.transport] += 1
+        # A stream of HTTP/2 has no transport, but begins when its connection reads.
+        transport = request.transport or self._reading
+        self._requests[transport] += 1
         done = request.notifyFinish()
         done.addBoth(  # type: ignore[unused-awaitable]
-            lambda _: self._request_done(request)
+            lambda _: self._request_done(request, transport)
         )
         return cast(IResource, super().getResourceFor(request))
 
@@ -68,8 +75,32 @@ class DrainingSite(StreamingSite):
         for transport in list(self._connections):
             transport.abortConnection()
 
-    def _request_done(self, request: Request) -> None:
-        transport = request.transport
+    # -- for the connections -----------------------------------------------------------
+
+    def made(self, transport: ITransport) -> None:
+        """Take note of a new connection."""
+        self._connections.add(transport)
+
+    @contextmanager
+    def reading(self, transport: ITransport) -> Iterator[None]:
+        """Take note of which connection the requests come from that come meanwhile."""
+        outer, self._reading = self._reading, transport
+        try:
+            yield
+        finally:
+            self._reading = outer
+
+    def gone(self, transport: ITransport) -> None:
+        """Take note of a connection's end."""
+        self._connections.discard(transport)
+        self._bodies.pop(transport, None)
+        if self._drained is not None and not self._connections:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _request_done(self, request: Request, transport: Any) -> None:
         self._requests[transport] -= 1
         if not self._requests[transport]:
             del self._requests[transport]
@@ -78,7 +109,11 @@ class DrainingSite(StreamingSite):
         body = getattr(request, "body", None)
         if body is not None and not body.complete:
             self._bodies[transport] = body
-        if self._drained is not None:
+        if self._drained is None:
+            return
+        if request.transport is None:
+            self.reactor.callLater(STREAM_LINGER_S, self._close_if_idle, transport)
+        else:
             self._close_if_idle(transport)
 
     def _close_if_idle(self, transport: Any) -> None:
@@ -86,37 +121,42 @@ class DrainingSite(StreamingSite):
         # client read the answer: see tustwisted.web.exchange.
         body = self._bodies.get(transport)
         lingers = body is not None and not body.complete
-        if not self._requests[transport] and not lingers:
+        if transport in self._connections and not (
+            self._requests[transport] or lingers
+        ):
             transport.loseConnection()
 
-    def _gone(self, transport: ITransport) -> None:
-        self._connections.discard(transport)
-        self._bodies.pop(transport, None)
-        if self._drained is not None and not self._connections:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
+
+_TOO_MANY_DIGITS = "for integer string conversion"
 
 
 class _Watched(proxyForInterface(IProtocol, "_protocol")):  # type: ignore[misc]
     """A connection's protocol, with its begin and end told to somebody else as well."""
 
-    def __init__(
-        self,
-        protocol: IProtocol,
-        made: Callable[[ITransport], None],
-        lost: Callable[[ITransport], None],
-    ) -> None:
+    def __init__(self, protocol: IProtocol, site: DrainingSite) -> None:
         super().__init__(protocol)
-        self._made = made
-        self._lost = lost
+        self._site = site
 
     def makeConnection(self, transport: ITransport) -> None:
         """Tell of the begin, then pass it on."""
         self._transport = transport
-        self._made(transport)
+        self._site.made(transport)
         self._protocol.makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass it on, and tell from where it comes meanwhile."""
+        try:
+            with self._site.reading(self._transport):
+                self._protocol.dataReceived(data)
+        except ValueError as error:
+            if _TOO_MANY_DIGITS not in str(error):
+                raise
+            # Twisted reads a Content-Length by int(), which refuses thousands of
+            # digits; its own answer to a bad one is the same (T-258).
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self._transport.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:
         """Pass the end on, then tell of it."""
         self._protocol.connectionLost(reason)
-        self._lost(self._transport)
+        self._site.gone(self._transport)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from twisted.internet.error import ConnectionClosed, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
@@ -30,7 +31,7 @@ LINGER_S: Final = 5.0
 """How long the client may take to see the answer and stop sending."""
 
 ANSWER_S: Final = 30.0
-"""How long the route may take to answer a request whose body fell silent."""
+"""How long the route may take when the body fell silent, or its receiver failed."""
 
 
 class ILine(Interface):
@@ -77,7 +78,7 @@ class Exchange:
         self._idle_timeout_s = idle_timeout_s
         self.connected = True
         self._answered = False
-        self._silent = False
+        self._ends_with_answer = False
         self._dropped_bytes = 0
         self._half_close: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
@@ -106,8 +107,11 @@ class Exchange:
             self._line.pause()
 
     def fell_silent(self) -> None:
-        self._silent = True
-        self._abort_after(ANSWER_S)
+        self._end_with_answer()
+
+    def receiver_failed(self) -> None:
+        if self.connected and not self._answered:
+            self._end_with_answer()
 
     # -- for the request ---------------------------------------------------------------
 
@@ -138,11 +142,23 @@ class Exchange:
 
     def body_ended(self) -> None:
         """Take note that the whole body has come."""
-        self._cancel_calls()
+        if self._answered or not self._ends_with_answer:
+            self._cancel_calls()
         self.body.ended()
 
+    def answer_followed(self) -> None:
+        """Take note that the answer was written, after the end of the body."""
+        self._cancel_calls()
+
     def connection_lost(self, reason: Failure) -> None:
-        """Take note that the connection is gone."""
+        """
+        Take note that the connection is gone.
+
+        :param reason: its receiver is told it as a ConnectionLost if it is of another
+            kind, as an error of TLS is.
+        """
+        if reason.check(ConnectionClosed) is None:
+            reason = Failure(ConnectionLost(reason.getErrorMessage()))
         self.connected = False
         self._cancel_calls()
         self.body.lost(reason)
@@ -151,7 +167,7 @@ class Exchange:
 
     def _must_close(self) -> bool:
         body = self.body
-        if self._silent:
+        if self._ends_with_answer:
             return True
         if body.complete:
             return False
@@ -160,6 +176,11 @@ class Exchange:
             or body.length - body.received > SMALL_REST_BYTES
             or body.unanswered_continue
         )
+
+    def _end_with_answer(self) -> None:
+        """Close after the answer, or without it if it does not come."""
+        self._ends_with_answer = True
+        self._abort_after(ANSWER_S)
 
     def _close_our_half(self) -> None:
         self._half_close = None

@@ -57,5 +57,14 @@ class IdleTimer:
         if left_s > 0:
             self._call = self._clock.callLater(left_s, self._check)
         else:
+            # A reactor that is late runs its timers first: what came meanwhile is still
+            # in the kernel, and one turn later it has been read.
+            self._call = self._clock.callLater(0, self._expire, self._touched)
+
+    def _expire(self, touched: float) -> None:
+        self._call = None
+        if self._running and self._touched == touched:
             self._running = False
             self._expired()
+        else:
+            self._check()

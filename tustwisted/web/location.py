@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 
 from twisted.web.server import Request
 
@@ -10,7 +11,7 @@ from twisted.web.server import Request
 # labels as long as DNS has them, which Klein wants to be able to encode.
 _LABEL = rb"[A-Za-z0-9_~-]{1,63}"
 _HOST = re.compile(
-    rb"(?:%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?" % (_LABEL, _LABEL)
+    rb"(?:%b(?:\.%b)*\.?|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?" % (_LABEL, _LABEL)
 )
 
 _DEFAULT_PORT = {b"http": b":80", b"https": b":443"}
@@ -22,7 +23,18 @@ def is_host(value: bytes) -> bool:
 
     Spec: RFC 9112, section 3.2; row T-255.
     """
-    return value == b"" or _HOST.fullmatch(value) is not None
+    return value == b"" or _names_host(value)
+
+
+def _names_host(value: bytes) -> bool:
+    match = _HOST.fullmatch(value)
+    if match is None or match[1] is None:
+        return match is not None
+    try:
+        IPv6Address(match[1].decode("ascii"))
+    except AddressValueError:
+        return False
+    return True
 
 
 def location(request: Request, upload_id: str, relative: bool) -> bytes:
@@ -37,7 +49,7 @@ def location(request: Request, upload_id: str, relative: bool) -> bytes:
     """
     path = request.path.rstrip(b"/") + b"/" + upload_id.encode("ascii")
     hosts = request.requestHeaders.getRawHeaders(b"Host", [])
-    if relative or len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+    if relative or len(hosts) != 1 or not _names_host(hosts[0]):
         return path
     scheme = b"https" if request.isSecure() else b"http"
     return scheme + b"://" + hosts[0].removesuffix(_DEFAULT_PORT[scheme]) + path

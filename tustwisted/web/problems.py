@@ -76,6 +76,9 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.LockLost: INTERNAL,
 }
 
+REASONS = {423: b"Locked"}
+"""Reason phrases of the statuses that Twisted has no name for."""
+
 
 def respond_with(request: IRequest, error: TusError) -> bytes:
     """
@@ -98,7 +101,7 @@ def respond_internal(request: IRequest) -> bytes:
 
 
 def _respond(request: IRequest, problem: Problem, message: str) -> bytes:
-    request.setResponseCode(problem.status)
+    request.setResponseCode(problem.status, REASONS.get(problem.status))
     if problem.closes:
         request.setHeader(b"Connection", b"close")
     if request.method == b"HEAD":

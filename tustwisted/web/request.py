@@ -115,7 +115,8 @@ class _Line:
     def body_begins(self, length: int | None) -> None:
         # The body has its own idle timer.  Twisted's comes back in requestDone.
         self._channel._savedTimeOut = self._channel.setTimeout(None)
-        large = length is None or length > SMALL_BODY_BYTES
+        # Not if it is unknown: a read full of tiny chunks takes long to parse.
+        large = length is not None and length > SMALL_BODY_BYTES
         if large and hasattr(self._transport, "bufferSize"):
             self._own_read_bytes = self._transport.bufferSize
             self._transport.bufferSize = READ_BYTES
@@ -265,6 +266,8 @@ class StreamingMixin(_Base):
     def finish(self) -> None:
         early = self.queued and not (self.finished or self._disconnected)
         super().finish()
+        if self._exchange is not None and not early:
+            self._exchange.answer_followed()
         # A receiver that is told of a lost connection may make the route answer before
         # connectionLost() has come to the request: that answer is lost, and no error.
         if early and self._exchange is not None and self._exchange.connected:

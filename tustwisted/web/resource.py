@@ -9,17 +9,20 @@ from twisted.web.server import Request
 
 from tustwisted.errors import (
     InvalidHost,
+    MethodNotAllowed,
+    ServerShutdown,
     TusError,
     UnknownTransferCoding,
     UnmetExpectation,
     UploadNotFound,
 )
+from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.location import is_host
 from tustwisted.web.problems import respond_with
 from tustwisted.web.streaming import BodySource
-from tustwisted.web.tus import TusRoutes
+from tustwisted.web.tus import CREATION_METHODS, UPLOAD_METHODS, TusRoutes
 
 
 class TusResource(Resource):
@@ -37,6 +40,7 @@ class TusResource(Resource):
 
     def __init__(self, uploads: Uploads, relative_location: bool = False) -> None:
         Resource.__init__(self)
+        self._uploads = uploads
         self._routes = TusRoutes(
             uploads, BodySource(), relative_location
         ).app.resource()
@@ -47,12 +51,15 @@ class TusResource(Resource):
         try:
             _check_coding(request)
             _check_host(request)
+            if not self._uploads.is_running:
+                raise ServerShutdown  # for what asks no upload, too (D12)
             _check_expectation(request)
             check_version(
                 request.method.decode("ascii"),
                 request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
             )
             _check_path(request)
+            _check_method(request)
         except TusError as error:
             return respond_with(request, error)
         return cast("int", self._routes.render(request))
@@ -122,13 +129,18 @@ def _check_expectation(request: Request) -> None:
 
 
 def _check_path(request: Request) -> None:
-    """Refuse here what Klein would answer with pages of its own (T-269)."""
+    """Refuse what can be no upload, before Klein looks at the method (T-269)."""
     if not request.postpath:
         request.postpath = [b""]  # the mount without its trailing slash (T-052)
     path = b"/".join(request.postpath)
-    try:
-        path.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UploadNotFound from None
-    if path.startswith(b"/"):
-        raise UploadNotFound  # an upload would have several URLs: Klein drops the slash
+    if not request.path.startswith(b"/"):
+        raise UploadNotFound  # Twisted cuts the first byte off, whatever it is
+    if path and not is_upload_id(path.decode("latin-1")):
+        raise UploadNotFound
+
+
+def _check_method(request: Request) -> None:
+    """Refuse ``patch``: methods have a case, which Klein does not see (RFC 9110)."""
+    if not request.method.isupper():
+        of_creation = request.postpath == [b""]
+        raise MethodNotAllowed(CREATION_METHODS if of_creation else UPLOAD_METHODS)

@@ -96,6 +96,10 @@ def enable_streaming(
     It holds for connections made afterwards.  The site's own request class is combined
     with :class:`StreamingMixin`.  The last of several calls counts.
 
+    :param wants: best ``under("/path/of/the/uploads")``.  The default looks only at the
+        headers, on all routes of the site: to a form that a client posts with
+        ``Tus-Resumable``, the application's route would find no ``args``, and its
+        ``content`` could not be read.
     :param idle_timeout_s: how long a body may be silent while its receiver wants more,
         seconds.
     :raises TypeError: ``site.requestFactory`` is no subclass of Twisted's Request.

@@ -42,7 +42,11 @@ log = Logger()
 EXTENSIONS = ("creation",)
 """What ``Tus-Extension`` tells: only what works (T-010)."""
 
-_METHODS_IN_ORDER = ("POST", "HEAD", "PATCH", "OPTIONS")
+CREATION_METHODS = ("POST", "OPTIONS")
+"""What the creation URL takes (T-064)."""
+
+UPLOAD_METHODS = ("HEAD", "PATCH", "OPTIONS")
+"""What an upload's URL takes (T-270)."""
 
 
 class TusRoutes:
@@ -147,9 +151,11 @@ class TusRoutes:
         """Answer with what the URL does take (T-063, T-064, T-270)."""
         error = failure.value
         assert isinstance(error, RouteTakesOtherMethods)
-        valid = error.valid_methods or ()
-        allowed = tuple(name for name in _METHODS_IN_ORDER if name in valid)
-        return respond_with(request, MethodNotAllowed(allowed))
+        of_creation = "POST" in (error.valid_methods or ())
+        return respond_with(
+            request,
+            MethodNotAllowed(CREATION_METHODS if of_creation else UPLOAD_METHODS),
+        )
 
     @app.handle_errors(Exception)
     def fail(self, request: IRequest, failure: Failure) -> bytes:

@@ -36,6 +36,11 @@ def speaks_tus(method: bytes, uri: bytes, headers: Headers) -> bool:
     )
 
 
+def everything(method: bytes, uri: bytes, headers: Headers) -> bool:
+    """Want every request: for a site that serves nothing but uploads."""
+    return True
+
+
 def under(path: bytes | str) -> Wants:
     """
     Make a predicate for every request to ``path`` or below it, whatever its method.
