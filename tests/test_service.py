@@ -21,9 +21,10 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
+from tustwisted.daemon import DaemonService
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.metadata import Metadata
-from tustwisted.service import DaemonService, StartFailed, UploadsService
+from tustwisted.service import StartFailed, UploadsService
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import under

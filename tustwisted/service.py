@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as WaitedTooLong
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IAddress,
-    IListeningPort,
-    IReactorTime,
-    IStreamServerEndpoint,
-)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tustwisted.disk import Disk
-from tustwisted.errors import CannotListen, CannotStart
+from tustwisted.errors import CannotStart
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
-from tustwisted.web.drain import DrainingSite
 
 log = Logger()
 
 GRACE_S = 7.0
 """How long a stop waits for what is going on; with the answers, less than T-241 has."""
-
-ANSWERS_S = 2.0
-"""How long a stop waits for the last answers to reach their clients."""
 
 
 class StartFailed(SystemExit, Exception):
@@ -109,7 +95,7 @@ class UploadsService(Service):
         :raises StartFailed: the store or the locker cannot work.
         """
         super().startService()
-        _fail_if_failed(self, Deferred.fromCoroutine(self.start()))
+        fail_if_failed(self, Deferred.fromCoroutine(self.start()))
         self.recover()
 
     async def start(self) -> None:
@@ -165,123 +151,7 @@ class UploadsService(Service):
             log.info("{count} uploads finished after a crash", count=finished)
 
 
-class DaemonService(Service):
-    """
-    The daemon: its uploads, and where it listens for them.
-
-    Nothing is opened, created, locked or listened on before ``startService``, which
-    ``twistd`` calls after it has forked and given up its privileges (D12).
-
-    :param clock: measures how long the last answers take.
-    :param uploads: started before it listens, stopped after.
-    :param site: serves the uploads.
-    :param endpoints: where to listen, by the scheme of their URLs.
-    :param base_path: of the creation URL, for the line that says where it is.
-    :param directory: where the uploads are, for that line.
-    :param end_hard_in_time: called when a stop begins, so that it has an end whatever
-        happens; what it returns is called when the stop has ended.
-    :param failed: called when a start fails later than at once.
-    """
-
-    def __init__(
-        self,
-        *,
-        clock: IReactorTime,
-        uploads: UploadsService,
-        site: DrainingSite,
-        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        base_path: str,
-        directory: str,
-        end_hard_in_time: Callable[[], Callable[[], None]],
-        failed: Callable[[], None],
-    ) -> None:
-        self._clock = clock
-        self._uploads = uploads
-        self._site = site
-        self._endpoints = endpoints
-        self._base_path = base_path
-        self._directory = directory
-        self._end_hard_in_time = end_hard_in_time
-        self._failed = failed
-        self._ports: list[IListeningPort] = []
-        self._started: Deferred[None] | None = None
-
-    def startService(self) -> None:
-        """
-        Open the store, then listen.
-
-        :raises StartFailed: one of them cannot be done.
-        """
-        super().startService()
-        self._started = Deferred.fromCoroutine(self._start())
-        _fail_if_failed(self, self._started, self._failed)
-
-    async def _start(self) -> None:
-        await self._uploads.start()
-        try:
-            for scheme, endpoint in self._endpoints:
-                await self._listen(scheme, endpoint)
-        except BaseException:
-            for port in self._ports:
-                maybeDeferred(port.stopListening)  # type: ignore[unused-awaitable]
-            self._ports.clear()
-            await self._uploads.stop()
-            raise
-        self._uploads.recover()
-
-    async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
-        try:
-            port = await endpoint.listen(self._site)
-        except (CannotListenError, OSError) as error:
-            raise CannotListen(*_plainly(error)) from error
-        self._ports.append(port)
-        log.info(
-            "tustwisted serves {url} and stores in {directory}",
-            url=_url(scheme, port.getHost(), self._base_path),
-            directory=os.path.abspath(self._directory),
-        )
-
-    def stopService(self) -> Deferred[None]:
-        """Stop in the order of D12."""
-        super().stopService()
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        has_ended = self._end_hard_in_time()
-        if self._started is not None:
-            self._started.cancel()
-        for port in self._ports:
-            await maybeDeferred(port.stopListening)
-        self._ports.clear()
-        drained = self._site.drain()
-        await self._uploads.stop()
-        with suppress(WaitedTooLong):
-            await drained.addTimeout(ANSWERS_S, self._clock)
-        self._site.abort()
-        has_ended()
-
-
-def _url(scheme: str, address: IAddress, path: str) -> str:
-    """Name the creation URL at an address; of a UNIX socket, the socket."""
-    if isinstance(address, IPv4Address):
-        return f"{scheme}://{address.host}:{address.port}{path}"
-    if isinstance(address, IPv6Address):
-        return f"{scheme}://[{address.host}]:{address.port}{path}"
-    return f"{path} on {address}"
-
-
-def _plainly(error: CannotListenError | OSError) -> tuple[str, str]:
-    """Say where could not be listened, and why."""
-    if isinstance(error, OSError):  # of the lock file beside a UNIX socket
-        path = error.filename2 or error.filename or "the socket"
-        return os.fsdecode(path), str(error.strerror)
-    reason = getattr(error.socketError, "strerror", None) or error.socketError
-    if isinstance(error.port, int):
-        return f"{error.interface or 'any'}:{error.port}", str(reason)
-    return str(error.port), str(reason)
-
-
-def _fail_if_failed(
+def fail_if_failed(
     service: Service, started: Deferred[None], failed: Callable[[], None] | None = None
 ) -> None:
     """

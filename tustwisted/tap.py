@@ -139,7 +139,8 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    from tustwisted.service import DaemonService, UploadsService
+    from tustwisted.daemon import DaemonService
+    from tustwisted.service import UploadsService
     from tustwisted.web.drain import DrainingSite
     from tustwisted.web.resource import TusResource, below
     from tustwisted.web.wants import everything
