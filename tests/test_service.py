@@ -8,6 +8,7 @@ import socket
 from attrs import define, field
 from treq.client import HTTPClient
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -17,11 +18,11 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
-from tustwisted.daemon import DaemonService
+from tustwisted.daemon import DaemonService, is_beyond_loopback
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import StartFailed, UploadsService
@@ -106,6 +107,22 @@ class SlowEndpoint:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Wait."""
         return self.listening
+
+
+class AddressTests(SynchronousTestCase):
+    """Which addresses the daemon warns of."""
+
+    def test_beyond_loopback(self) -> None:
+        """Addresses of this machine alone, and UNIX sockets, need no warning."""
+        for address, is_beyond in (
+            (IPv4Address("TCP", "127.0.0.1", 1), False),
+            (IPv4Address("TCP", "0.0.0.0", 1), True),
+            (IPv4Address("TCP", "192.0.2.1", 1), True),
+            (IPv6Address("TCP", "::1", 1), False),
+            (IPv6Address("TCP", "::", 1), True),
+            (UNIXAddress("tus.sock"), False),
+        ):
+            self.assertIs(is_beyond_loopback(address), is_beyond, address)
 
 
 class DaemonServiceTests(TestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -104,6 +105,10 @@ class DaemonService(Service):
             url=_url(scheme, port.getHost(), self._base_path),
             directory=os.path.abspath(self._directory),
         )
+        if is_beyond_loopback(port.getHost()):
+            log.warn(
+                "whoever reaches this address can upload: nobody is asked who he is"
+            )
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12."""
@@ -123,6 +128,13 @@ class DaemonService(Service):
             await drained.addTimeout(ANSWERS_S, self._clock)
         self._site.abort()
         has_ended()
+
+
+def is_beyond_loopback(address: IAddress) -> bool:
+    """Tell whether other machines may reach an address."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return not ip_address(address.host).is_loopback
+    return False
 
 
 def _url(scheme: str, address: IAddress, path: str) -> str:
