@@ -95,7 +95,10 @@ class UploadsService(Service):
         :raises StartFailed: the store or the locker cannot work.
         """
         super().startService()
-        fail_if_failed(self, Deferred.fromCoroutine(self.start()))
+        fail_if_failed(self, Deferred.fromCoroutine(self._begin()))
+
+    async def _begin(self) -> None:
+        await self.start()
         self.recover()
 
     async def start(self) -> None:
