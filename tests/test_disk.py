@@ -58,7 +58,7 @@ class DiskTests(TestCase):
 
     async def test_threads_keep_no_process_alive(self) -> None:
         """A process can end although nobody has stopped the disk."""
-        for run in (self.disk.write, self.disk.sync):
+        for run in (self.disk.write, self.disk.sync, self.disk.read, self.disk.copy):
             thread = await run(threading.current_thread)
             self.assertTrue(thread.daemon)
 

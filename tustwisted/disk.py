@@ -1,8 +1,8 @@
 """
 Where calls that block run: in the reactor while the disk is quick, else in threads.
 
-Writing and syncing have pools of their own, so that an fsync of one upload never
-keeps the bytes of another one waiting (DESIGN D7).
+Each kind of work has a pool of its own, so that an fsync of one upload, or the copying
+of a large one, never keeps the bytes of another one waiting (DESIGN D7).
 """
 
 from __future__ import annotations
@@ -58,15 +58,13 @@ class Disk:
     _reactor: IReactorFromThreads
     _seconds: Callable[[], float] = time.monotonic
     _in_place_from: float = field(init=False, default=0.0)
-    _writing: ThreadPool | None = field(init=False, default=None)
-    _syncing: ThreadPool | None = field(init=False, default=None)
+    _pools: dict[str, ThreadPool] = field(init=False, factory=dict)
 
     def start(self) -> None:
         """Use threads from now on."""
-        self._writing = _Pool(0, THREADS, "tustwisted-write")
-        self._syncing = _Pool(0, THREADS, "tustwisted-sync")
-        self._writing.start()
-        self._syncing.start()
+        for kind in ("write", "sync", "read", "copy"):
+            self._pools[kind] = _Pool(0, THREADS, f"tustwisted-{kind}")
+            self._pools[kind].start()
 
     async def stop(self) -> None:
         """
@@ -74,8 +72,8 @@ class Disk:
 
         Harmless when not started.
         """
-        pools = [pool for pool in (self._writing, self._syncing) if pool is not None]
-        self._writing = self._syncing = None
+        pools = list(self._pools.values())
+        self._pools.clear()
         joined: Deferred[None] = Deferred()
 
         def join() -> None:
@@ -102,21 +100,34 @@ class Disk:
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run a call that moves many bytes; see :class:`~.interfaces.IDisk`."""
-        return await self._in_thread(self._writing, f, *args, **kwargs)
+        return await self._in_thread("write", f, *args, **kwargs)
 
     async def sync(
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run a call that waits for the device; see :class:`~.interfaces.IDisk`."""
-        return await self._in_thread(self._syncing, f, *args, **kwargs)
+        return await self._in_thread("sync", f, *args, **kwargs)
+
+    async def read(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a call that reads bytes; see :class:`~tustwisted.interfaces.IDisk`."""
+        return await self._in_thread("read", f, *args, **kwargs)
+
+    async def copy(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a call that takes long; see :class:`tustwisted.interfaces.IDisk`."""
+        return await self._in_thread("copy", f, *args, **kwargs)
 
     async def _in_thread(
         self,
-        pool: ThreadPool | None,
+        kind: str,
         f: Callable[_P, _T],
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _T:
+        pool = self._pools.get(kind)
         if pool is None:
             return f(*args, **kwargs)
         return await deferToThreadPool(self._reactor, pool, f, *args, **kwargs)

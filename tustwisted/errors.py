@@ -91,6 +91,35 @@ class InvalidMetadata(InvalidHeader):
     """``Upload-Metadata`` breaks the rules of the specification."""
 
 
+class InvalidDeferLength(InvalidHeader):
+    """``Upload-Defer-Length`` is repeated or not ``1``."""
+
+
+class InvalidConcat(InvalidHeader):
+    """``Upload-Concat`` is repeated, or says neither partial nor final."""
+
+
+class InvalidChecksum(InvalidHeader):
+    """``Upload-Checksum`` is repeated, missing where announced, or malformed."""
+
+
+@define(slots=False, eq=False)
+class UnsupportedChecksum(TusError):
+    """``Upload-Checksum`` names an algorithm that this server does not offer."""
+
+    offered: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Upload-Checksum must be made by one of {', '.join(self.offered)}"
+
+
+class OriginNotAllowed(TusError):
+    """The page that sends the request comes from an origin that may not (CORS)."""
+
+    def __str__(self) -> str:
+        return "pages of this origin may not use this server"
+
+
 class AmbiguousUploadLength(TusError):
     """Both ``Upload-Length`` and ``Upload-Defer-Length`` were sent."""
 
@@ -116,6 +145,20 @@ class UploadNotFound(TusError):
 
     def __str__(self) -> str:
         return "there is no upload here"
+
+
+class UploadExpired(TusError):
+    """The upload was left alone for longer than it is kept."""
+
+    def __str__(self) -> str:
+        return "this upload has expired"
+
+
+class UploadNotFinished(TusError):
+    """The upload is not whole yet, which the request needs it to be."""
+
+    def __str__(self) -> str:
+        return "an upload that is needed for this is not finished"
 
 
 @define(slots=False, eq=False)
@@ -179,6 +222,13 @@ class UploadLocked(TusError):
 
     def __str__(self) -> str:
         return "another request is busy with this upload: try again"
+
+
+class ChecksumMismatch(TusError):
+    """The body is not the one that the checksum was made of; nothing of it is kept."""
+
+    def __str__(self) -> str:
+        return "the body does not match its checksum: send it again"
 
 
 class UploadInterrupted(TusError):

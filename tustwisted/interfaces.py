@@ -218,3 +218,9 @@ class IDisk(Interface):
 
     def sync(f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
         """Run a call that waits for the device, in a thread of its own kind."""
+
+    def read(f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        """Run a call that reads bytes, in a thread of its own kind."""
+
+    def copy(f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        """Run a call that may take minutes, in a thread of its own kind."""

@@ -88,6 +88,18 @@ class ImmediateDisk:
         """Call at once."""
         return f(*args, **kwargs)
 
+    async def read(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Call at once."""
+        return f(*args, **kwargs)
+
+    async def copy(
+        self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Call at once."""
+        return f(*args, **kwargs)
+
 
 class StoreContract(_Mixin):
     """
@@ -168,6 +180,17 @@ class StoreContract(_Mixin):
         self.assertEqual(await store.info("u"), info)
         self.assertEqual(await self.read(store, "u"), b"")
 
+    async def test_the_last_byte_has_a_time(self) -> None:
+        """The time of the last byte is that of creation, then moves forward only."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", 4, created_s=1_700_000_000.25))
+        times = [(await store.info("u")).modified_s]
+        for offset in range(4):
+            await self.write(store, "u", offset, b"a")
+            times.append((await store.info("u")).modified_s)
+        self.assertGreaterEqual(times[0], 1_700_000_000.25)
+        self.assertEqual(times, sorted(times))
+
     async def test_metadata_is_kept_verbatim(self) -> None:
         """The header comes back as it was sent, odd blanks and padding included."""
         store = await self.make_store()
@@ -193,7 +216,13 @@ class StoreContract(_Mixin):
     async def test_facts_of_concatenation_are_kept(self) -> None:
         """A final upload still knows what it was put together from."""
         store = await self.make_store()
-        info = UploadInfo("u", 4, is_final=True, partial_uploads=("a", "b/c", "a"))
+        info = UploadInfo(
+            "u",
+            4,
+            is_final=True,
+            partial_uploads=("a", "b/c", "a"),
+            concat_header="final;/files/a  http://host/files/b/c /files/a",
+        )
         await store.create(info)
         self.assertEqual(await store.info("u"), info)
 

@@ -50,8 +50,7 @@ class ThreadedDisk:
             IReactorFromThreads(reactor), self._pool, f, *args, **kwargs
         )
 
-    write = quick
-    sync = quick
+    write = sync = read = copy = quick
 
 
 @implementer(IFiles)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from attrs import define, field
 from zope.interface import implementer
 
-from tustwisted.store.files import IFiles
+from tustwisted.store.files import FileStat, IFiles
 
 _BLOCK = 4
 """Bytes that reach the device together; small, so that small files can tear."""
@@ -184,10 +184,10 @@ class ForgetfulFiles:
         """Let go of a file."""
         del self._open[fd]
 
-    def size(self, path: str) -> int | None:
-        """Tell the size of a file."""
+    def stat(self, path: str) -> FileStat | None:
+        """Tell of a file."""
         try:
-            return len(self._need(path).content)
+            return FileStat(len(self._need(path).content), 0.0)
         except FileNotFoundError:
             return None
 

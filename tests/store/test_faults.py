@@ -58,7 +58,8 @@ class FaultTests(StoreCase):
         except UploadNotFound:
             self.assertEqual(list(files.scan(root)), [], name)
             return
-        size = files.size(f"{root}/{ID}") or 0
+        found = files.stat(f"{root}/{ID}")
+        size = 0 if found is None else found.size
         if store.durability is Durability.STRICT:
             self.assertLessEqual(info.offset, size, name)
         else:

@@ -255,7 +255,7 @@ class DamageTests(StoreCase):
         def remove_first(
             name: str, args: tuple[Any, ...], call: Callable[[], Any]
         ) -> Any:
-            if name == "size":
+            if name == "stat":
                 run(healthy.remove("u"))
             return call()
 
@@ -401,7 +401,7 @@ class CostTests(StoreCase):
 
     def test_none_and_finish(self) -> None:
         """Up to its end an upload costs the same with and without a promise."""
-        look = ["read", "size", "read"]
+        look = ["read", "stat", "read"]
         expected = {
             "create": ["exists", "create", "close", "write", "replace"],
             "info": look,

@@ -74,7 +74,7 @@ class OsFilesTests(SynchronousTestCase):
         self.fails(errno.ELOOP, self.files.open, link, 0o600)
         self.fails(errno.ELOOP, self.files.read, link, 100)
         self.fails(errno.ELOOP, self.files.write, link, b"x", 0o600, False)
-        self.fails(errno.ELOOP, self.files.size, link)
+        self.fails(errno.ELOOP, self.files.stat, link)
         self.assertTrue(self.files.exists(link))
         self.assertEqual(self.content("target"), b"secret")
 
@@ -82,7 +82,7 @@ class OsFilesTests(SynchronousTestCase):
         """A FIFO in the way is an error or empty at once; nobody waits at it."""
         os.mkfifo(self.path("fifo"))
         self.fails(errno.ENXIO, self.files.open, self.path("fifo"), 0o600)
-        self.fails(errno.ELOOP, self.files.size, self.path("fifo"))
+        self.fails(errno.ELOOP, self.files.stat, self.path("fifo"))
         self.assertEqual(self.content("fifo"), b"")
 
     def test_write_read_replace(self) -> None:
@@ -111,12 +111,15 @@ class OsFilesTests(SynchronousTestCase):
         self.assertEqual(self.files.pwritev(fd, [b"XY"], 1), 2)
         self.files.write_out(fd, 0, 4)
         self.files.fdatasync(fd)
-        self.assertEqual(self.files.size(self.path("a")), 4)
+        found = self.files.stat(self.path("a"))
+        assert found is not None
+        self.assertEqual(found.size, 4)
+        self.assertEqual(found.modified_s, os.stat(self.path("a")).st_mtime)
         self.files.truncate(fd, 3)
         self.files.close(fd)
         self.assertEqual(self.content("a"), b"aXY")
         self.files.unlink(self.path("a"))
-        self.assertIsNone(self.files.size(self.path("a")))
+        self.assertIsNone(self.files.stat(self.path("a")))
 
     def test_write_out_never_fails(self) -> None:
         """The hint is only a hint: what is no file is let pass."""

@@ -39,7 +39,7 @@ class FreakTests(SearchCase):
         """Whatever looking at one upload raises is logged, and the search goes on."""
 
         def fail(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
-            if name == "size" and args[0].endswith("/b"):
+            if name == "stat" and args[0].endswith("/b"):
                 raise ZeroDivisionError
             return call()
 

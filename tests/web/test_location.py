@@ -6,6 +6,7 @@ from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from tests.web.tus_harness import BASE, Server, TusCase, message, patch
+from tustwisted.web.settings import WebSettings
 
 PROXY = (
     b"Forwarded: for=1.2.3.4;host=up.example;proto=https",
@@ -62,7 +63,9 @@ class LocationTests(TusCase):
 
     def test_relative(self) -> None:
         """By a setting it is the path alone (T-053)."""
-        self.server = Server(random_bytes=bytes, relative_location=True)
+        self.server = Server(
+            random_bytes=bytes, settings=WebSettings(relative_location=True)
+        )
         self.assertEqual(self.locate(), self.path)
         self.assertEqual(self.locate(tls=True), self.path)
 

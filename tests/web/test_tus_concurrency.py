@@ -162,7 +162,7 @@ class TakeOverTests(_BusyCase):
             (patch(self.path, 3, b"Upload-Offset: 3", body=b"x"), 400),
             (message(b"PATCH", self.path, b"Upload-Offset: 3", body=b"x"), 415),
             (patch(self.path, 3, tus=b"2", body=b"x"), 412),
-            (message(b"DELETE", self.path), 405),
+            (message(b"DELETE", BASE + b"unknown"), 404),
         ):
             self.assertEqual(self.server.ask(sent).status, status)
         self.holder.send(in_chunks(b"defghi"), LAST_CHUNK)

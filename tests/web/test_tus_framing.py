@@ -170,7 +170,7 @@ class RefusedBodyTests(_FramingCase):
             patch(BASE + b"unknown", 0, body=evil),
             patch(self.path, 0, tus=b"2", body=evil),
             message(b"PATCH", self.path, body=evil),
-            message(b"DELETE", self.path, body=evil),
+            message(b"DELETE", BASE + b"unknown", body=evil),
             message(b"GET", self.path, body=evil),
             message(b"POST", BASE, body=evil),
             message(b"PUT", b"/files/x", body=evil),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.web.tus_harness import BASE, Response, Server, TusCase, message, patch
+from tests.web.tus_harness import (
+    BASE,
+    EXTENSIONS,
+    Response,
+    Server,
+    TusCase,
+    message,
+    patch,
+)
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.memory import MemoryStore
 
@@ -44,7 +52,7 @@ class OptionsTests(TusCase):
     def test_extensions(self) -> None:
         """Only what works is listed, and no algorithm beside it (T-010, T-147)."""
         response = self.options(BASE)
-        self.assertEqual(response[b"Tus-Extension"], b"creation")
+        self.assertEqual(response[b"Tus-Extension"], EXTENSIONS)
         self.assertIsNone(response[b"Tus-Checksum-Algorithm"])
 
     def test_every_url_alike(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -20,17 +20,25 @@ from tests.web.harness import Peer, Wire
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.wants import everything
 
 _T = TypeVar("_T")
 
 BASE = b"/files/"
 HOST = b"files.example"
+EXTENSIONS = b"creation,termination"
+"""What is offered when nothing is switched off or set up."""
+
+UPLOAD_METHODS = b"HEAD, PATCH, DELETE, OPTIONS"
+"""What an upload's URL takes then."""
+
 UPLOAD_BYTES = b"Content-Type: application/offset+octet-stream"
 CHUNKED = b"Transfer-Encoding: chunked"
 EXPECT = b"Expect: 100-continue"
@@ -219,9 +227,10 @@ class Server:
         store: IDataStore | None = None,
         disk: IDisk | None = None,
         max_size_bytes: int | None = None,
-        relative_location: bool = False,
+        settings: WebSettings = WebSettings(),  # noqa: B008
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        switched_off: Collection[Extension] = (),
     ) -> None:
         self.clock = Clock()
         self.store: Any = MemoryStore() if store is None else store
@@ -238,11 +247,12 @@ class Server:
             on_finish=self._finish,
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
+            switched_off=switched_off,
         )
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"
         self.site: Any = DrainingSite(
-            below(BASE.decode(), TusResource(self.uploads, relative_location)),
+            below(BASE.decode(), TusResource(self.uploads, settings)),
             wants=everything,
             reactor=self.clock,
         )

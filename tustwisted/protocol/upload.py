@@ -55,6 +55,16 @@ class UploadInfo:
     partial_uploads: tuple[str, ...] = ()
     """What a final upload was put together from, as the record says it."""
 
+    concat_header: str = ""
+    """``Upload-Concat`` of a final upload as the client sent it, printable ASCII."""
+
+    modified_s: float = field(default=0.0, eq=False)
+    """
+    When its last byte was stored, or it was created, seconds since 1970.
+
+    The store tells it; it is no fact by which two uploads differ.
+    """
+
     @property
     def remaining(self) -> int | None:
         """Bytes still to come; ``None`` while the length is deferred."""

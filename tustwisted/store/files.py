@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
+from attrs import frozen
 from zope.interface import Interface, implementer
 
 from tustwisted.store.writeout import start_write_out
@@ -29,6 +30,17 @@ _CANNOT_SYNC_DIRECTORIES = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 
 _SMALL_READ = 8192
 """Bytes; all but freak records come in one read of this size."""
+
+
+@frozen
+class FileStat:
+    """What is known of a file without opening it."""
+
+    size: int
+    """Bytes."""
+
+    modified_s: float
+    """When a byte was last written to it, seconds since 1970."""
 
 
 class IFiles(Interface):
@@ -65,9 +77,9 @@ class IFiles(Interface):
     def close(fd: int) -> None:
         """Close a descriptor."""
 
-    def size(path: str) -> int | None:
+    def stat(path: str) -> FileStat | None:
         """
-        Tell the size of a regular file, bytes; ``None`` when nothing is there.
+        Tell of a regular file; ``None`` when nothing is there.
 
         :raises OSError: (``ELOOP``) something else is there, such as a symlink.
         """
@@ -138,15 +150,15 @@ class OsFiles:
         """See :meth:`IFiles.close`."""
         os.close(fd)
 
-    def size(self, path: str) -> int | None:
-        """See :meth:`IFiles.size`."""
+    def stat(self, path: str) -> FileStat | None:
+        """See :meth:`IFiles.stat`."""
         try:
             found = os.lstat(path)
         except FileNotFoundError:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.ELOOP, "not a regular file", path)
-        return found.st_size
+        return FileStat(found.st_size, found.st_mtime)
 
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from tustwisted.errors import TusError, UploadNotFound
@@ -61,15 +61,18 @@ def look_up(shelf: Shelf, upload_id: str) -> Seen:
     try:
         record = shelf.read(upload_id)
         path = shelf.layout.find_content(upload_id, record.storage_path)
-        size = shelf.files.size(path)
+        stat = shelf.files.stat(path)
         base = _find_unverified(shelf, upload_id, record)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
-    if size is None and not shelf.files.exists(shelf.layout.record(upload_id)):
+    if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
         raise UploadNotFound  # removed since its record was read
+    size = None if stat is None else stat.size
     info = tell(record, size, base, shelf.host)
+    if stat is not None:
+        info = evolve(info, modified_s=max(info.created_s, stat.modified_s))
     return Seen(record, path, size, base is not None, info)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 from zope.interface import implementer
 
 from tustwisted.errors import (
@@ -21,6 +22,7 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 @define(eq=False)
 class _MemoryUpload:
     info: UploadInfo
+    modified_s: float
     content: bytearray = field(factory=bytearray)
 
 
@@ -31,6 +33,9 @@ class MemoryStore:
 
     capacity_bytes: int | None = None
     """How much all uploads together may hold; ``None``: as much as there is."""
+
+    _seconds: Callable[[], float] = time.time
+    """Tells the time, seconds since 1970; called from any thread."""
 
     _uploads: dict[str, _MemoryUpload] = field(factory=dict, init=False)
 
@@ -44,12 +49,14 @@ class MemoryStore:
         """See :meth:`tustwisted.interfaces.IDataStore.create`."""
         if info.upload_id in self._uploads:
             raise UploadExists(info.upload_id)
-        self._uploads[info.upload_id] = _MemoryUpload(info)
+        self._uploads[info.upload_id] = _MemoryUpload(info, info.created_s)
 
     async def info(self, upload_id: str) -> UploadInfo:
         """See :meth:`tustwisted.interfaces.IDataStore.info`."""
         upload = self._find(upload_id)
-        return upload.info.at(len(upload.content))
+        return evolve(
+            upload.info, offset=len(upload.content), modified_s=upload.modified_s
+        )
 
     async def open_writer(self, upload_id: str, offset: int) -> IUploadWriter:
         """See :meth:`tustwisted.interfaces.IDataStore.open_writer`."""
@@ -57,7 +64,7 @@ class MemoryStore:
         if offset != len(upload.content):
             raise OffsetConflict(len(upload.content), offset)
         takes_bytes = upload.info.state is UploadState.RECEIVING
-        return _MemoryWriter(self, upload.content, offset, takes_bytes)
+        return _MemoryWriter(self, upload, offset, takes_bytes)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
@@ -92,6 +99,10 @@ class MemoryStore:
         taken = sum(len(upload.content) for upload in self._uploads.values())
         return max(0, self.capacity_bytes - taken)
 
+    def now_s(self) -> float:
+        """Tell the time, seconds since 1970."""
+        return self._seconds()
+
     def _find(self, upload_id: str) -> _MemoryUpload:
         try:
             return self._uploads[upload_id]
@@ -103,7 +114,7 @@ class MemoryStore:
 @define(eq=False)
 class _MemoryWriter:
     _store: MemoryStore
-    _content: bytearray
+    _upload: _MemoryUpload
     offset: int
     _usable: bool
 
@@ -114,10 +125,11 @@ class _MemoryWriter:
         """Store bytes, as many as fit."""
         if not self._usable:
             raise StorageFailed
+        self._upload.modified_s = self._store.now_s()
         for buffer in buffers:
             room = self._store.room_bytes()
             fitting = buffer if room is None else buffer[:room]
-            self._content += fitting
+            self._upload.content += fitting
             self.offset += len(fitting)
             if len(fitting) < len(buffer):
                 self._usable = False

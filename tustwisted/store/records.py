@@ -122,6 +122,7 @@ def _first_fields(record: Record) -> dict[str, object]:
         "IsPartial": info.is_partial,
         "IsFinal": info.is_final,
         "PartialUploads": list(info.partial_uploads) or None,
+        "ConcatHeader": info.concat_header,
         "Storage": {
             "Type": STORAGE_TYPE,
             "Path": record.storage_path,
@@ -182,10 +183,19 @@ def _read_info(
         metadata=_read_metadata(fields),
         state=state,
         created_s=_seconds(fields, "Created"),
+        modified_s=_seconds(fields, "Created"),
         is_partial=_take(fields, "IsPartial", bool, False),
         is_final=_take(fields, "IsFinal", bool, False),
         partial_uploads=tuple(partial_uploads),
+        concat_header=_read_concat_header(fields),
     )
+
+
+def _read_concat_header(fields: dict[str, Any]) -> str:
+    header = _take(fields, "ConcatHeader", str, "")
+    if not (header.isascii() and header.isprintable()):
+        raise _NonsenseError
+    return header
 
 
 def _read_metadata(fields: dict[str, Any]) -> Metadata:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -22,6 +22,7 @@ from tustwisted.errors import (
     UploadTooLarge,
 )
 from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
+from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.ids import is_upload_id, new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
@@ -30,6 +31,7 @@ from tustwisted.receive.receiver import Receiver
 from tustwisted.uploads.checks import check_under_lock, check_without_lock
 from tustwisted.uploads.claim import Claim
 from tustwisted.uploads.finishing import FinishStep, OnFinish
+from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
 
 log = Logger()
@@ -56,6 +58,7 @@ class Uploads:
         upload are stored and before the client is told.  It is awaited again after a
         crash in it, with the same ``event_id``; when it raises, the upload stays
         finish-failed and the next empty PATCH, or :meth:`finish`, tries again.
+    :param switched_off: extensions that are not offered although the store has them.
     """
 
     store: IDataStore
@@ -67,6 +70,9 @@ class Uploads:
     _on_finish: OnFinish | None = None
     _random_bytes: Callable[[int], bytes] = os.urandom
     _now_s: Callable[[], float] = time.time
+    _switched_off: Collection[Extension] = ()
+    extensions: tuple[Extension, ...] = field(init=False)
+    """What is offered: what the store can do and the configuration allows."""
     is_running: bool = field(init=False, default=False)
     """Between :meth:`start` and :meth:`stop`: at other times all calls are refused."""
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
@@ -74,6 +80,7 @@ class Uploads:
 
     def __attrs_post_init__(self) -> None:
         self._finish_step = FinishStep(self.store, self._on_finish)
+        self.extensions = offered(self.store, self._switched_off)
 
     # -- life --------------------------------------------------------------------------
 
@@ -107,18 +114,23 @@ class Uploads:
     # -- what a request asks for -------------------------------------------------------
 
     def create(
-        self, length: int, metadata: Metadata, upload_id: str | None = None
+        self,
+        length: int | None,
+        metadata: Metadata,
+        upload_id: str | None = None,
+        is_partial: bool = False,
     ) -> Deferred[UploadInfo]:
         """
         Begin an upload; one of length 0 is finished at once (T-060).
 
-        :param length: bytes of the whole upload.
+        :param length: bytes of the whole upload; ``None``: it is told later.
         :param upload_id: an id of the application's own; a random one by default.
+        :param is_partial: it is meant to be concatenated with others.
         :raises UploadTooLarge: ``length`` is above the maximum.
         :raises UploadExists: ``upload_id`` is taken.
         :raises NoSpace: or :class:`StorageFailed`; nothing remains.
         """
-        return self._ongoing.own(self._create(length, metadata, upload_id))
+        return self._ongoing.own(self._create(length, metadata, upload_id, is_partial))
 
     async def status(self, upload_id: str) -> UploadInfo:
         """
@@ -175,6 +187,18 @@ class Uploads:
         """
         return self._ongoing.own(self._finish(upload_id))
 
+    def terminate(self, upload_id: str) -> Deferred[None]:
+        """
+        Remove an upload, finished or not; whoever writes to it is stopped first.
+
+        :raises UploadNotFound: no such upload.
+        :raises UploadLocked: another request did not free the upload in time.
+        :raises StorageFailed: the upload is gone, but perhaps not all of its bytes.
+
+        Spec: tus 1.0.0, Termination; rows T-114 to T-122.
+        """
+        return self._ongoing.own(self._terminate(upload_id))
+
     async def recover(self) -> int:
         """
         Do the finish steps that a crash has left undone (D3).
@@ -202,16 +226,20 @@ class Uploads:
     # -- what nobody cancels -----------------------------------------------------------
 
     async def _create(
-        self, length: int, metadata: Metadata, upload_id: str | None
+        self,
+        length: int | None,
+        metadata: Metadata,
+        upload_id: str | None,
+        is_partial: bool,
     ) -> UploadInfo:
         self._require_running()
-        if self.max_size_bytes is not None and length > self.max_size_bytes:
-            raise UploadTooLarge(self.max_size_bytes)
+        self._require_size(length)
         upload = UploadInfo(
             upload_id or new_id(self._random_bytes),
             length,
             metadata=metadata,
             created_s=self._now_s(),
+            is_partial=is_partial,
         )
         await self.store.create(upload)
         log.info(
@@ -262,6 +290,22 @@ class Uploads:
         finally:
             lock.release()
 
+    async def _terminate(self, upload_id: str) -> None:
+        self._require_running()
+        _require_id(upload_id)
+        await self.store.info(upload_id)  # or somebody would be stopped for nothing
+        lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
+        try:
+            await self.store.remove(upload_id)
+        finally:
+            lock.release()
+        log.info("upload {upload_id} terminated", upload_id=upload_id)
+
+    def _require_size(self, length: int | None) -> None:
+        limit = self.max_size_bytes
+        if length is not None and limit is not None and length > limit:
+            raise UploadTooLarge(limit)
+
     def _require_running(self) -> None:
         if not self.is_running:
             raise ServerShutdown
@@ -273,4 +317,4 @@ def _require_id(upload_id: str) -> None:
 
 
 def _ignore() -> None:
-    """Whoever wants an upload that is being finished waits for its end (T-236)."""
+    """Whoever wants an upload that is finished or removed waits for the end of that."""

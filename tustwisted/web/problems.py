@@ -47,12 +47,27 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.InvalidUploadLength: Problem(400, "ERR_INVALID_UPLOAD_LENGTH"),
     # tus 1.0.0, Upload-Metadata (T-072 to T-077)
     errors.InvalidMetadata: Problem(400, "ERR_INVALID_METADATA"),
+    # tus 1.0.0, Creation (T-097)
+    errors.InvalidDeferLength: Problem(400, "ERR_INVALID_UPLOAD_LENGTH_DEFER"),
+    # tus 1.0.0, Concatenation (T-173, T-175)
+    errors.InvalidConcat: Problem(400, "ERR_INVALID_CONCAT"),
+    # tus 1.0.0, Checksum (T-128, T-129)
+    errors.InvalidChecksum: Problem(400, "ERR_INVALID_CHECKSUM"),
+    errors.UnsupportedChecksum: Problem(400, "ERR_UNSUPPORTED_CHECKSUM"),
+    # Fetch standard, CORS protocol (T-196)
+    errors.OriginNotAllowed: Problem(403, "ERR_ORIGIN_NOT_ALLOWED"),
     # tus 1.0.0, Creation (T-056)
     errors.AmbiguousUploadLength: Problem(400, "ERR_AMBIGUOUS_UPLOAD_LENGTH"),
     # tus 1.0.0, Creation and Concatenation (T-098, T-190)
     errors.ExtensionDisabled: Problem(501, "ERR_NOT_IMPLEMENTED"),
     # tus 1.0.0, PATCH and HEAD (T-015, T-029)
     errors.UploadNotFound: Problem(404, "ERR_UPLOAD_NOT_FOUND"),
+    # tus 1.0.0, Expiration (T-155)
+    errors.UploadExpired: Problem(410, "ERR_UPLOAD_EXPIRED"),
+    # tus 1.0.0, Concatenation (T-179)
+    errors.UploadNotFinished: Problem(400, "ERR_UPLOAD_NOT_FINISHED"),
+    # tus 1.0.0, Checksum (T-127)
+    errors.ChecksumMismatch: Problem(460, "ERR_CHECKSUM_MISMATCH"),
     # only an application that names its uploads can meet this one
     errors.UploadExists: Problem(409, "ERR_UPLOAD_EXISTS"),
     # tus 1.0.0, Concatenation (T-186)
@@ -76,7 +91,7 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.LockLost: INTERNAL,
 }
 
-REASONS = {423: b"Locked"}
+REASONS = {423: b"Locked", 460: b"Checksum Mismatch"}
 """Reason phrases of the statuses that Twisted has no name for."""
 
 

@@ -20,9 +20,11 @@ from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.location import is_host
+from tustwisted.web.methods import creation_methods, upload_methods
 from tustwisted.web.problems import respond_with
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
-from tustwisted.web.tus import CREATION_METHODS, UPLOAD_METHODS, TusRoutes
+from tustwisted.web.tus import TusRoutes
 
 
 class TusResource(Resource):
@@ -33,17 +35,19 @@ class TusResource(Resource):
     else uploads work, but reach the store only when each body is there as a whole.
 
     :param uploads: the core, started and stopped by whoever made it.
-    :param relative_location: tell new uploads' URLs without scheme and host (T-053).
+    :param settings: how it behaves on the wire.
     """
 
     isLeaf = True
 
-    def __init__(self, uploads: Uploads, relative_location: bool = False) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        settings: WebSettings = WebSettings(),  # noqa: B008
+    ) -> None:
         Resource.__init__(self)
         self._uploads = uploads
-        self._routes = TusRoutes(
-            uploads, BodySource(), relative_location
-        ).app.resource()
+        self._routes = TusRoutes(uploads, BodySource(), settings).app.resource()
 
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, in the order of T-271, then take the route."""
@@ -59,7 +63,7 @@ class TusResource(Resource):
                 request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
             )
             _check_path(request)
-            _check_method(request)
+            _check_method(request, self._uploads)
         except TusError as error:
             return respond_with(request, error)
         return cast("int", self._routes.render(request))
@@ -139,8 +143,13 @@ def _check_path(request: Request) -> None:
         raise UploadNotFound
 
 
-def _check_method(request: Request) -> None:
-    """Refuse ``patch``: methods have a case, which Klein does not see (RFC 9110)."""
-    if not request.method.isupper():
-        of_creation = request.postpath == [b""]
-        raise MethodNotAllowed(CREATION_METHODS if of_creation else UPLOAD_METHODS)
+def _check_method(request: Request, uploads: Uploads) -> None:
+    """
+    Refuse what the URL does not take; methods have a case, which Klein does not see.
+
+    Spec: RFC 9110, section 9.1; rows T-063, T-064, T-270.
+    """
+    of_creation = request.postpath == [b""]
+    allowed = (creation_methods if of_creation else upload_methods)(uploads)
+    if request.method.decode("latin-1") not in allowed:
+        raise MethodNotAllowed(allowed)

@@ -12,7 +12,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.server import Request
-from werkzeug.exceptions import MethodNotAllowed as RouteTakesOtherMethods
 from werkzeug.exceptions import NotFound
 
 from tustwisted.errors import (
@@ -20,7 +19,6 @@ from tustwisted.errors import (
     ExtensionDisabled,
     InvalidContentType,
     InvalidUploadLength,
-    MethodNotAllowed,
     TusError,
     UploadNotFound,
 )
@@ -35,18 +33,10 @@ from tustwisted.protocol.versions import TUS_VERSION
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
 
 log = Logger()
-
-EXTENSIONS = ("creation",)
-"""What ``Tus-Extension`` tells: only what works (T-010)."""
-
-CREATION_METHODS = ("POST", "OPTIONS")
-"""What the creation URL takes (T-064)."""
-
-UPLOAD_METHODS = ("HEAD", "PATCH", "OPTIONS")
-"""What an upload's URL takes (T-270)."""
 
 
 class TusRoutes:
@@ -55,18 +45,18 @@ class TusRoutes:
 
     :param uploads: the core.
     :param bodies: gives the body of a request, streaming or not.
-    :param relative_location: tell new uploads' URLs without scheme and host (T-053).
+    :param settings: how this mount behaves on the wire.
     """
 
     app = Klein()
     app.url_map.merge_slashes = False  # or a doubled slash is answered by a redirect
 
     def __init__(
-        self, uploads: Uploads, bodies: BodySource, relative_location: bool
+        self, uploads: Uploads, bodies: BodySource, settings: WebSettings
     ) -> None:
         self._uploads = uploads
         self._bodies = bodies
-        self._relative_location = relative_location
+        self._settings = settings
 
     @app.route("/", methods=["OPTIONS"])
     @app.route("/<path:upload_id>", methods=["OPTIONS"])
@@ -78,7 +68,9 @@ class TusRoutes:
         """
         request.setResponseCode(204)
         request.setHeader(b"Tus-Version", TUS_VERSION.encode())
-        request.setHeader(b"Tus-Extension", ",".join(EXTENSIONS).encode())
+        extensions = ",".join(extension.value for extension in self._uploads.extensions)
+        if extensions:
+            request.setHeader(b"Tus-Extension", extensions.encode())
         if self._uploads.max_size_bytes is not None:
             request.setHeader(b"Tus-Max-Size", b"%d" % self._uploads.max_size_bytes)
         return b""
@@ -96,7 +88,8 @@ class TusRoutes:
         request.setResponseCode(201)
         request.setHeader(b"Content-Length", b"0")
         request.setHeader(
-            b"Location", location(request, upload.upload_id, self._relative_location)
+            b"Location",
+            location(request, upload.upload_id, self._settings.relative_location),
         )
         return b""
 
@@ -134,6 +127,17 @@ class TusRoutes:
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
         return b""
 
+    @app.route("/<path:upload_id>", methods=["DELETE"])
+    async def terminate(self, request: Request, upload_id: str) -> bytes:
+        """
+        Remove an upload; a body is not read (T-122).
+
+        Spec: tus 1.0.0, Termination; rows T-114 to T-123.
+        """
+        await self._uploads.terminate(upload_id)
+        request.setResponseCode(204)
+        return b""
+
     @app.handle_errors(TusError)
     def refuse(self, request: IRequest, failure: Failure) -> bytes:
         """Answer with the error's row of the table."""
@@ -145,17 +149,6 @@ class TusRoutes:
     def find_nothing(self, request: IRequest, failure: Failure) -> bytes:
         """Answer for a URL below the mount that no upload can have."""
         return respond_with(request, UploadNotFound())
-
-    @app.handle_errors(RouteTakesOtherMethods)
-    def name_methods(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer with what the URL does take (T-063, T-064, T-270)."""
-        error = failure.value
-        assert isinstance(error, RouteTakesOtherMethods)
-        of_creation = "POST" in (error.valid_methods or ())
-        return respond_with(
-            request,
-            MethodNotAllowed(CREATION_METHODS if of_creation else UPLOAD_METHODS),
-        )
 
     @app.handle_errors(Exception)
     def fail(self, request: IRequest, failure: Failure) -> bytes:

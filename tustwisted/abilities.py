@@ -1,0 +1,124 @@
+"""
+What a store may be able to do beside :class:`tustwisted.interfaces.IDataStore`.
+
+A store provides an interface of this module and the extension that needs it is offered,
+unless the configuration switches it off; no other registration is needed (D9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zope.interface import Attribute, Interface
+
+from tustwisted.interfaces import IUploadWriter
+
+if TYPE_CHECKING:
+    from tustwisted.protocol.upload import UploadInfo
+
+
+class IDefersLength(Interface):
+    """A store that can be told a length later (creation-defer-length)."""
+
+    async def set_length(upload_id: str, length: int) -> None:
+        """
+        Put the length of an upload in its record; for the holder of its lock.
+
+        :param length: bytes, not less than are stored.
+        :raises UploadNotFound: no such upload.
+        :raises NoSpace: the length is still deferred.
+        :raises StorageFailed: the length is still deferred.
+        """
+
+
+class IVerifiesChunks(Interface):
+    """A store that can take bytes back whose checksum is wrong (checksum)."""
+
+    async def open_chunk(upload_id: str, offset: int) -> IChunkWriter:
+        """
+        Open an upload for one chunk that counts as a whole or not at all.
+
+        Otherwise as :meth:`tustwisted.interfaces.IDataStore.open_writer`, with the same
+        errors.
+        """
+
+
+class IChunkWriter(IUploadWriter):
+    """
+    Adds one chunk that is in doubt until :meth:`accept`.
+
+    Until then no offset that anybody is told includes it, also after the process was
+    killed; ``offset`` stays where the chunk begins.  ``close`` without ``accept``
+    discards the chunk.
+    """
+
+    def accept() -> None:
+        """
+        Make the chunk count; ``offset`` moves past it.  Blocks.
+
+        :raises NoSpace: nothing of the chunk counts.
+        :raises StorageFailed: nothing of the chunk counts.
+        """
+
+
+class IReads(Interface):
+    """A store whose finished uploads can be read (downloads)."""
+
+    async def open_reader(upload_id: str) -> IUploadReader:
+        """
+        Open an upload for reading; needs no lock.
+
+        What is open stays readable while the upload is removed.
+
+        :raises UploadNotFound: no such upload.
+        :raises UploadNotFinished: it is not finished.
+        :raises StorageFailed: the storage would not let it be read.
+        """
+
+
+class IUploadReader(Interface):
+    """
+    Reads one finished upload.
+
+    Its methods block; they are called from any thread, but never from two at once.
+    """
+
+    info: UploadInfo = Attribute("""The upload, as it was when it was opened.""")
+
+    def read(offset: int, size_bytes: int) -> bytes:
+        """
+        Read some bytes.
+
+        :param size_bytes: how many at the most, 1 or more.
+        :returns: fewer than were asked for only at the end of the upload.
+        :raises StorageFailed: they cannot be read.
+        """
+
+    def close() -> None:
+        """Let go of the upload; harmless when done twice."""
+
+
+class IConcatenates(Interface):
+    """A store that can put an upload together from others (concatenation)."""
+
+    async def concatenate(info: UploadInfo, is_wanted: Callable[[], bool]) -> None:
+        """
+        Create an upload with the bytes of others, at one stroke (D13).
+
+        The upload is not there, for anybody, until all its bytes are.
+
+        :param info: the new upload, in state receiving; ``partial_uploads`` says which
+            bytes it has, in order, an id perhaps more than once, and ``length`` how
+            many these are.
+        :param is_wanted: asked from time to time, in any thread; if not, the work is
+            given up.
+        :raises UploadExists: the id is taken; nothing was changed.
+        :raises UploadNotFound: a partial upload is gone; nothing remains.
+        :raises UploadNotFinished: one is not finished, or all together have not the
+            length that ``info`` tells; nothing remains.
+        :raises UploadInterrupted: it is not wanted any more; nothing remains.
+        :raises InvalidMetadata: more than the store can keep; nothing remains.
+        :raises NoSpace: nothing remains.
+        :raises StorageFailed: nothing remains.
+        """
