@@ -37,7 +37,7 @@ class IVerifiesChunks(Interface):
 
     async def open_chunk(upload_id: str, offset: int) -> IChunkWriter:
         """
-        Open an upload for one chunk that counts as a whole or not at all.
+        Open an upload for one chunk that is to be verified before it counts.
 
         Otherwise as :meth:`tustwisted.interfaces.IDataStore.open_writer`, with the same
         errors.
@@ -48,17 +48,17 @@ class IChunkWriter(IUploadWriter):
     """
     Adds one chunk that is in doubt until :meth:`accept`.
 
-    Until then no offset that anybody is told includes it, also after the process was
-    killed; ``offset`` stays where the chunk begins.  ``close`` without ``accept``
-    discards the chunk.
+    Until then no offset that anybody is told includes any of it, also after the process
+    was killed; ``offset`` stays where the chunk begins.  ``close`` without ``accept``
+    discards the chunk, which may take a while.
     """
 
     def accept() -> None:
         """
         Make the chunk count; ``offset`` moves past it.  Blocks.
 
-        :raises NoSpace: nothing of the chunk counts.
-        :raises StorageFailed: nothing of the chunk counts.
+        :raises NoSpace: ``offset`` tells how much of the chunk is stored.
+        :raises StorageFailed: ``offset`` tells how much of the chunk is stored.
         """
 
 

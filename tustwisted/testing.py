@@ -101,12 +101,8 @@ class ImmediateDisk:
         return f(*args, **kwargs)
 
 
-class StoreContract(_Mixin):
-    """
-    Every promise of IDataStore and IUploadWriter that does not need a crash to be seen.
-
-    To be mixed with :class:`twisted.trial.unittest.TestCase`; see this module's head.
-    """
+class StoreCase(_Mixin):
+    """What every contract of a store is made of."""
 
     async def make_store(self) -> IDataStore:
         """Return an empty store that was started."""
@@ -125,8 +121,6 @@ class StoreContract(_Mixin):
     async def read(self, store: IDataStore, upload_id: str) -> bytes:
         """Return the bytes that the store holds of an upload."""
         raise NotImplementedError
-
-    # -- what the tests are made of ----------------------------------------------------
 
     async def write(
         self, store: IDataStore, upload_id: str, offset: int, *buffers: bytes
@@ -154,6 +148,14 @@ class StoreContract(_Mixin):
         with self.assertRaises(kind) as caught:
             writer.write(buffers)
         return caught.exception
+
+
+class StoreContract(StoreCase):
+    """
+    Every promise of IDataStore and IUploadWriter that does not need a crash to be seen.
+
+    To be mixed with :class:`twisted.trial.unittest.TestCase`; see this module's head.
+    """
 
     # -- creation ----------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from tustwisted.store.file import FileStore
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
+from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -71,7 +72,11 @@ class SmallFiles(OsFiles):
         return super().pwritev(fd, [fitting], offset)
 
 
-class MemoryStoreTests(StoreContract, TestCase):
+class _EveryContract(StoreContract, DefersLengthContract, VerifiesChunksContract):
+    """What both stores of the package can do."""
+
+
+class MemoryStoreTests(_EveryContract, TestCase):
     """The contract on MemoryStore."""
 
     async def make_store(self) -> MemoryStore:
@@ -94,7 +99,7 @@ class MemoryStoreTests(StoreContract, TestCase):
         self.assertIsNone(MemoryStore().room_bytes())
 
 
-class _FileStoreContract(StoreContract):
+class _FileStoreContract(_EveryContract):
     durability = Durability.FINISH
 
     def make_disk(self) -> IDisk:

@@ -191,10 +191,16 @@ class ChooseTests(SynchronousTestCase):
         """Up to 64 KiB a thread costs more than it saves (D7)."""
         disk = HandDisk()
         for length in (0, 1, IN_PLACE_BYTES):
-            self.assertEqual(choose(disk, length), disk.quick)
+            self.assertEqual(choose(disk, length, False), disk.quick)
 
     def test_large_and_chunked_bodies_go_to_the_pool(self) -> None:
         """A body that is large, or may be, never blocks the reactor."""
         disk = HandDisk()
         for length in (IN_PLACE_BYTES + 1, None):
-            self.assertEqual(choose(disk, length), disk.write)
+            self.assertEqual(choose(disk, length, False), disk.write)
+
+    def test_what_is_hashed_goes_to_the_pool(self) -> None:
+        """Hashing is never done in the reactor, however small the body."""
+        disk = HandDisk()
+        for length in (0, 1, None):
+            self.assertEqual(choose(disk, length, True), disk.write)

@@ -20,6 +20,9 @@ from tustwisted.testing import ImmediateDisk
 
 _T = TypeVar("_T")
 
+HELD_BYTES = 4
+"""How much of a chunk these stores hold in memory."""
+
 HOST = Host("machine", "boot 1")
 TAKES_SPACE = frozenset({"create", "open", "pwritev", "write", "make_directory"})
 
@@ -194,6 +197,7 @@ class StoreCase(SynchronousTestCase):
             files=OsFiles() if files is None else files,
             seconds=lambda: self.now_s,
             read_host=lambda: host,
+            held_bytes=HELD_BYTES,
         )
         run(store.start())
         return store

@@ -30,6 +30,7 @@ from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.receive.receiver import Receiver
 from tustwisted.store.memory import MemoryStore
+from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, STATUS_PATIENCE_S, Uploads
 
 _T = TypeVar("_T")
@@ -82,7 +83,7 @@ class _UploadsCase(SynchronousTestCase):
 
     def receive(self, upload_id: str, offset: int) -> Receiver:
         """Get a receiver for a chunked body, whose writes wait for the disk."""
-        receiver = self.do(self.uploads.receive(upload_id, offset, None))
+        receiver = self.do(self.uploads.receive(upload_id, Chunk(offset, None)))
         receiver.registerProducer(Producer(), True)
         return receiver
 
@@ -164,7 +165,7 @@ class ReceiveTests(_UploadsCase):
     def test_unknown_upload(self) -> None:
         """An id that names nothing, or is none, is not found (T-029)."""
         for upload_id in ("unknown", "../x", ""):
-            receiving = self.start(self.uploads.receive(upload_id, 0, 1))
+            receiving = self.start(self.uploads.receive(upload_id, Chunk(0, 1)))
             self.failureResultOf(receiving, UploadNotFound)
 
     def test_wrong_offset_tells_the_right_one(self) -> None:
@@ -172,7 +173,7 @@ class ReceiveTests(_UploadsCase):
         upload_id = self.create(9)
         self.send(upload_id, 0, b"abc")
         for offset in (0, 2, 4, 9):
-            receiving = self.start(self.uploads.receive(upload_id, offset, 1))
+            receiving = self.start(self.uploads.receive(upload_id, Chunk(offset, 1)))
             error = self.failureResultOf(receiving, OffsetConflict).value
             self.assertEqual((error.stored, error.asked), (3, offset))
         self.send(upload_id, 3, b"def")
@@ -180,10 +181,10 @@ class ReceiveTests(_UploadsCase):
     def test_body_that_would_not_fit_is_refused_unread(self) -> None:
         """An announced length past the end is refused before a byte (T-030, T-036)."""
         upload_id = self.create(3)
-        refused = self.start(self.uploads.receive(upload_id, 0, 4))
+        refused = self.start(self.uploads.receive(upload_id, Chunk(0, 4)))
         self.failureResultOf(refused, UploadSizeExceeded)
         self.send(upload_id, 0, b"abc")
-        refused = self.start(self.uploads.receive(upload_id, 3, 1))
+        refused = self.start(self.uploads.receive(upload_id, Chunk(3, 1)))
         self.failureResultOf(refused, UploadSizeExceeded)
 
     def test_empty_body_on_a_finished_upload(self) -> None:
@@ -197,7 +198,7 @@ class ReceiveTests(_UploadsCase):
         """A final upload is refused whatever the offset (T-186)."""
         self.do(self.store.create(UploadInfo("f", 0, is_final=True)))
         for offset in (0, 5):
-            receiving = self.start(self.uploads.receive("f", offset, 0))
+            receiving = self.start(self.uploads.receive("f", Chunk(offset, 0)))
             self.failureResultOf(receiving, ModifyFinal)
 
     def test_newcomer_takes_over(self) -> None:
@@ -205,7 +206,7 @@ class ReceiveTests(_UploadsCase):
         upload_id = self.create(6)
         first = self.receive(upload_id, 0)
         first.write(b"ab")
-        taking = self.start(self.uploads.receive(upload_id, 2, 4))
+        taking = self.start(self.uploads.receive(upload_id, Chunk(2, 4)))
         self.assertNoResult(taking)
         self.disk.do_all()
         self.failureResultOf(first.outcome(), UploadInterrupted)
@@ -220,7 +221,7 @@ class ReceiveTests(_UploadsCase):
         """Two bodies at one offset are never mixed (T-234)."""
         upload_id = self.create(6)
         first = self.receive(upload_id, 0)
-        taking = self.start(self.uploads.receive(upload_id, 0, 6))
+        taking = self.start(self.uploads.receive(upload_id, Chunk(0, 6)))
         first.write(b"ab")  # dropped: it was stopped by then
         self.failureResultOf(first.outcome(), UploadInterrupted)
         second = self.successResultOf(taking)
@@ -234,7 +235,7 @@ class ReceiveTests(_UploadsCase):
         upload_id = self.create(6)
         self.send(upload_id, 0, b"ab")
         good = self.receive(upload_id, 2)
-        bad = self.start(self.uploads.receive(upload_id, 1, 1))
+        bad = self.start(self.uploads.receive(upload_id, Chunk(1, 1)))
         self.failureResultOf(bad, OffsetConflict)
         good.write(b"cdef")
         good.body_ended()
@@ -246,7 +247,7 @@ class ReceiveTests(_UploadsCase):
         upload_id = self.create(6)
         first = self.receive(upload_id, 0)
         first.write(b"ab")
-        taking = self.start(self.uploads.receive(upload_id, 2, 4))
+        taking = self.start(self.uploads.receive(upload_id, Chunk(2, 4)))
         self.clock.advance(LOCK_TIMEOUT_S + 1)
         self.failureResultOf(taking, UploadLocked)
 
@@ -258,7 +259,7 @@ class ReceiveTests(_UploadsCase):
         first.write(b"abc")
         first.body_ended()
         self.disk.do_all()
-        taking = self.start(self.uploads.receive(upload_id, 3, 0))
+        taking = self.start(self.uploads.receive(upload_id, Chunk(3, 0)))
         self.assertNoResult(taking)
         self.finishing.callback(None)
         self.assertEqual(self.successResultOf(first.outcome()).offset, 3)
@@ -269,7 +270,7 @@ class ReceiveTests(_UploadsCase):
         upload_id = self.create(6)
         first = self.receive(upload_id, 0)
         first.write(b"ab")
-        taking = self.start(self.uploads.receive(upload_id, 2, 4))
+        taking = self.start(self.uploads.receive(upload_id, Chunk(2, 4)))
         taking.cancel()
         self.failureResultOf(taking, CancelledError)
         self.disk.do_all()
@@ -316,7 +317,7 @@ class CancelledOpeningTests(_UploadsCase):
 
     def test_lock_and_writer_are_given_back(self) -> None:
         """What was opened for a client that left is closed again (D2)."""
-        taking = self.start(self.uploads.receive(self.upload_id, 0, 3))
+        taking = self.start(self.uploads.receive(self.upload_id, Chunk(0, 3)))
         taking.cancel()
         self.failureResultOf(taking, CancelledError)
         self.opening.callback(None)
@@ -324,14 +325,14 @@ class CancelledOpeningTests(_UploadsCase):
 
     def test_failed_opening_gives_the_lock_back(self) -> None:
         """An error between lock and receiver frees the lock."""
-        taking = self.start(self.uploads.receive(self.upload_id, 0, 3))
+        taking = self.start(self.uploads.receive(self.upload_id, Chunk(0, 3)))
         self.opening.errback(Failure(OffsetConflict(1, 0)))
         self.failureResultOf(taking, OffsetConflict)
         self.assert_free()
 
     def test_shutdown_waits_for_what_is_being_opened(self) -> None:
         """A stop in that moment settles the receiver that comes of it (T-241)."""
-        taking = self.start(self.uploads.receive(self.upload_id, 0, 3))
+        taking = self.start(self.uploads.receive(self.upload_id, Chunk(0, 3)))
         stopping = self.start(self.uploads.stop())
         self.assertNoResult(stopping)
         self.opening.callback(None)
@@ -476,7 +477,7 @@ class StopTests(_UploadsCase):
         self.do(self.uploads.stop())
         refused = self.uploads.create(1, Metadata())
         self.failureResultOf(refused, ServerShutdown)
-        receiving = self.start(self.uploads.receive(upload_id, 0, 1))
+        receiving = self.start(self.uploads.receive(upload_id, Chunk(0, 1)))
         self.failureResultOf(receiving, ServerShutdown)
         self.failureResultOf(self.uploads.finish(upload_id), ServerShutdown)
         asking = self.start(self.uploads.status(upload_id))

@@ -286,7 +286,7 @@ class PrivateNamesTests(SynchronousTestCase):
             def gotLength(self, length: int | None) -> None:
                 channel: Any = self.channel
                 names = [
-                    n for n, (method, _) in PRIVATE_NAMES.items() if method != "finish"
+                    n for n, (method, _) in PRIVATE_NAMES.items() if hasattr(channel, n)
                 ]
                 seen.update({name: getattr(channel, name) for name in names})
                 super().gotLength(length)
@@ -295,6 +295,7 @@ class PrivateNamesTests(SynchronousTestCase):
         wire = StringTransport()
         Peer(site, wire).send(head(b"PATCH", b"Content-Length: 1"))
         send_continue = seen.pop("_send100Continue")
+        self.assertIsNotNone(seen["_transferDecoder"])
         expected = [b"PATCH", b"/u", b"HTTP/1.1", False, None]
         names = [
             "_command",
@@ -319,7 +320,8 @@ class PrivateNamesTests(SynchronousTestCase):
 
         self.assertEqual(missing_names(OtherChannel), ["_send100Continue"])
         self.assertEqual(missing_names(request=OtherRequest), ["queued", "_cleanup"])
-        self.assertEqual(missing_names(object, object), list(PRIVATE_NAMES))
+        self.assertEqual(missing_names(decoder=object), ["_trailerHeaders"])
+        self.assertEqual(missing_names(object, object, object), list(PRIVATE_NAMES))
 
     def test_buffered_instead(self) -> None:
         """With a name missing the site buffers, and one warning says why."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from tests.web.tus_harness import (
     BASE,
-    UPLOAD_BYTES,
     Response,
     Server,
     TusCase,
@@ -168,12 +167,6 @@ class CreatedTests(_CreationCase):
         path = self.assert_created(self.create(form, body=b"--x\r\nno form\r\n"))
         self.assert_stored(path, b"")
 
-    def test_body_of_upload_bytes(self) -> None:
-        """While creation-with-upload is off, such a body is discarded too (T-092)."""
-        for sent in ({"body": b"abc"}, {"chunks": [b"abc"]}, {"body": b"much more"}):
-            path = self.assert_created(self.create(UPLOAD_BYTES, **sent))
-            self.assert_stored(path, b"")
-
     def test_body_does_not_become_a_request(self) -> None:
         """After a discarded body the connection goes on with what follows (T-062)."""
         client = self.server.connect()
@@ -229,11 +222,6 @@ class RefusedTests(_CreationCase):
         for length in (11, 2**63 - 1):
             response = self.create(b"Upload-Length: %d" % length)
             self.assert_not_created(response, 413, "ERR_MAX_SIZE_EXCEEDED")
-
-    def test_deferral_is_off(self) -> None:
-        """A deferred length is 501 while the extension is off (T-098)."""
-        response = self.server.ask(message(b"POST", BASE, b"Upload-Defer-Length: 1"))
-        self.assert_not_created(response, 501, "ERR_NOT_IMPLEMENTED")
 
     def test_concatenation_is_off(self) -> None:
         """Upload-Concat is 501 while the extension is off (T-190)."""

@@ -57,6 +57,11 @@ class StreamingSiteTests(_EmbeddedCase):
             self.location, rb"\Ahttp://files\.example/app/tus/[0-9a-f]{32}\Z"
         )
 
+    def test_trailers(self) -> None:
+        """What follows a body can be read, so checksum-trailer is offered (T-010)."""
+        options = self.ask(message(b"OPTIONS", MOUNT))
+        self.assertIn(b"checksum-trailer", options[b"Tus-Extension"] or b"")
+
     def test_upload(self) -> None:
         """Pieces make a whole (T-021)."""
         for offset, piece in ((0, b"abc"), (3, b"defghi")):
@@ -90,6 +95,12 @@ class PlainSiteTests(StreamingSiteTests):
     """A site without streaming: the same, once each body is there."""
 
     streams = False
+
+    def test_trailers(self) -> None:
+        """They are lost, so checksum-trailer is not offered (T-010)."""
+        options = self.ask(message(b"OPTIONS", MOUNT))
+        self.assertNotIn(b"trailer", options[b"Tus-Extension"] or b"")
+        self.assertIn(b"checksum", options[b"Tus-Extension"] or b"")
 
     def test_cut(self) -> None:
         """Of a body that breaks off nothing comes here; nothing is wrong (T-040)."""

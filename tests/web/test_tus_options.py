@@ -50,10 +50,11 @@ class OptionsTests(TusCase):
         self.assertIsNone(response[b"Content-Type"])
 
     def test_extensions(self) -> None:
-        """Only what works is listed, and no algorithm beside it (T-010, T-147)."""
+        """What works is listed, and the algorithms of checksums (T-010, T-125)."""
         response = self.options(BASE)
         self.assertEqual(response[b"Tus-Extension"], EXTENSIONS)
-        self.assertIsNone(response[b"Tus-Checksum-Algorithm"])
+        algorithms = b"sha1,sha256,sha512,md5,crc32,crc32c"
+        self.assertEqual(response[b"Tus-Checksum-Algorithm"], algorithms)
 
     def test_every_url_alike(self) -> None:
         """The creation URL and any upload's, existing or not, tell the same (T-008)."""

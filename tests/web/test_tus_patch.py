@@ -180,11 +180,6 @@ class AppendTests(_PatchCase):
         for name in (b"Upload-Metadata", b"Upload-Defer-Length", b"Upload-Concat"):
             self.assertIsNone(head[name])
 
-    def test_checksum(self) -> None:
-        """While checksums are off, one is ignored, right or wrong (T-147)."""
-        wrong = b"Upload-Checksum: sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="
-        self.assert_appended(self.send(3, wrong, body=b"d"), b"abcd")
-
 
 class RefusedTests(_PatchCase):
     """Requests that are refused from their headers."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tustwisted.errors import InvalidOffset, InvalidUploadLength
+from tustwisted.errors import InvalidDeferLength, InvalidOffset, InvalidUploadLength
 
 MAX_BYTES = 2**63 - 1
 """The largest offset or length: what a signed 64-bit file offset can hold."""
@@ -47,6 +47,22 @@ def parse_length(values: Sequence[bytes]) -> int | None:
     if not values:
         return None
     return _number(values, "Upload-Length", InvalidUploadLength)
+
+
+def parse_defer_length(values: Sequence[bytes]) -> bool:
+    """
+    Read ``Upload-Defer-Length``.
+
+    :returns: whether the length will be told later.
+    :raises InvalidDeferLength: repeated, or not exactly ``1``.
+
+    Spec: tus 1.0.0, Upload-Defer-Length; rows T-027, T-097.
+    """
+    if len(values) > 1:
+        raise InvalidDeferLength("Upload-Defer-Length", "must be sent once")
+    if values and values[0] != b"1":
+        raise InvalidDeferLength("Upload-Defer-Length", "must be 1")
+    return bool(values)
 
 
 def _number(

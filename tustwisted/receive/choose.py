@@ -9,13 +9,16 @@ IN_PLACE_BYTES = 64 * 1024
 """A body up to this length is written where it arrives: a thread costs more."""
 
 
-def choose(disk: IDisk, body_length: int | None) -> Run:
+def choose(disk: IDisk, body_length: int | None, hashes: bool) -> Run:
     """
     Choose how the jobs of one body are run.
 
     :param body_length: bytes announced; ``None`` when the body is chunked.
+    :param hashes: the bytes are hashed where they are written.
     :returns: in place for a small body while the disk is quick, else in the pool.
     """
+    if hashes:
+        return disk.write
     if body_length is not None and body_length <= IN_PLACE_BYTES:
         return disk.quick
     return disk.write

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tustwisted.errors import LockLost, TusError, UploadSizeExceeded
+from tustwisted.errors import LockLost, TusError, UploadSizeExceeded, UploadTooLarge
 from tustwisted.interfaces import IBodyReceiver, IDisk, ILock, IUploadWriter
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
@@ -49,6 +49,10 @@ class Receiver:
     _disk: IDisk
     _run: Run
     _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
+    _seal: Callable[[], Awaitable[None]] | None = None
+    """Makes bytes count that are in doubt, when the whole body has come."""
+    _max_size_bytes: int | None = None
+    """How long the upload may get while its length is deferred."""
     _producer: IPushProducer | None = field(init=False, default=None)
     _paused: bool = field(init=False, default=False)
     _ended: bool = field(init=False, default=False)
@@ -108,15 +112,18 @@ class Receiver:
         """Take the next bytes; what lies past the upload's length is dropped."""
         if self._ended:
             return
-        remaining = self.upload.remaining
-        room = None if remaining is None else remaining - self._received
-        kept = data if room is None else data[:room]
+        limit = self.upload.length
+        if limit is None:
+            limit = self._max_size_bytes
+        room = None if limit is None else limit - self.upload.offset - self._received
+        kept = data if room is None else data[: max(0, room)]
         if kept:
             self._received += len(kept)
             self._queue.put(kept)
         if len(kept) < len(data):
-            assert self.upload.length is not None  # or there is room for everything
-            self.stop(UploadSizeExceeded(self.upload.length))
+            assert limit is not None  # or there is room for everything
+            deferred = self.upload.length is None
+            self.stop((UploadTooLarge if deferred else UploadSizeExceeded)(limit))
         elif self._queue.pending_bytes >= HIGH_WATER_BYTES:
             self._pause()
 
@@ -171,13 +178,17 @@ class Receiver:
             return await self._settle(reason or self._queue.failure)
         finally:
             try:
-                await self._disk.quick(self._writer.close)
+                # To discard a chunk that did not count may take long.
+                close = self._disk.quick if self._seal is None else self._disk.write
+                await close(self._writer.close)
             finally:
                 self._lock.release()
 
     async def _settle(self, reason: Failure | None) -> UploadInfo:
         if self._lost:
             raise LockLost
+        if reason is None and self._seal is not None:
+            await self._seal()
         upload = self.upload.at(self._writer.offset)
         if self._received:
             run = self._disk.sync if self._writer.sync_due else self._disk.quick

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from tustwisted.errors import OffsetConflict, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
+from tustwisted.store.durability import Durability
 from tustwisted.store.failures import NOTHING_THERE, storage_error, storage_errors
 from tustwisted.store.lookup import Seen, look_up
 from tustwisted.store.records import Record
@@ -145,6 +146,22 @@ def mark(shelf: Shelf, upload_id: str, synced_offset: int, now_s: float) -> None
                 shelf.files.sync_directory(directory)
     except UploadNotFound:
         raise StorageFailed from None
+
+
+def put_length(shelf: Shelf, upload_id: str, length: int) -> None:
+    """
+    Put a length in the record; nothing is synced but, under ``strict``, the record.
+
+    :raises UploadNotFound: no such upload.
+    :raises NoSpace: the length is still deferred.
+    :raises StorageFailed: the length is still deferred.
+    """
+    record = look_up(shelf, upload_id).record
+    with storage_errors(upload_id):
+        shelf.put(
+            evolve(record, info=evolve(record.info, length=length)),
+            synced=shelf.durability is Durability.STRICT,
+        )
 
 
 def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:

@@ -12,10 +12,12 @@ from threading import Event
 from attrs import define, field
 from zope.interface import implementer
 
+from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store import changes, lookup
+from tustwisted.store.chunk import HELD_BYTES, FileChunk
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import FULL, storage_errors
@@ -24,6 +26,7 @@ from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
+from tustwisted.store.writer import FileWriter
 
 LARGE_CUT_BYTES = 64 * 1024 * 1024
 """To cut more off than this may keep the reactor waiting while blocks are freed."""
@@ -36,7 +39,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore)
+@implementer(IDataStore, IDefersLength, IVerifiesChunks)
 @define(eq=False)
 class FileStore:
     """
@@ -66,6 +69,9 @@ class FileStore:
 
     _read_host: Callable[[], Host] = read_host
     """Tells which machine and boot this is; called once, by :meth:`start`."""
+
+    _held_bytes: int = HELD_BYTES
+    """How much of a chunk is held in memory until it is verified."""
 
     _stopped: Event = field(factory=Event, init=False)
     """Ends the searches that were begun since :meth:`start`; set in the reactor."""
@@ -180,6 +186,14 @@ class FileStore:
 
         An upload past receiving is opened too, without a change, and takes no bytes.
         """
+        return await self._open(upload_id, offset)
+
+    async def open_chunk(self, upload_id: str, offset: int) -> IChunkWriter:
+        """See :meth:`tustwisted.abilities.IVerifiesChunks.open_chunk`."""
+        writer = await self._open(upload_id, offset)
+        return FileChunk(self._shelf, upload_id, writer, self._held_bytes)
+
+    async def _open(self, upload_id: str, offset: int) -> FileWriter:
         seen = await self._disk.quick(changes.find_end, self._shelf, upload_id, offset)
         cuts_much = seen.surplus_bytes > LARGE_CUT_BYTES
         run = self._disk.write if cuts_much else self._disk.quick
@@ -192,6 +206,14 @@ class FileStore:
                 writer.close()
                 raise
         return writer
+
+    async def set_length(self, upload_id: str, length: int) -> None:
+        """See :meth:`tustwisted.abilities.IDefersLength.set_length`."""
+        if self.durability is not Durability.STRICT:
+            await self._disk.quick(changes.put_length, self._shelf, upload_id, length)
+            return
+        await self._disk.sync(changes.put_length, self._shelf, upload_id, length)
+        await self._sync_names(upload_id)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""

@@ -12,6 +12,7 @@ from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
+from tustwisted.store.files import FileStat
 from tustwisted.store.layout import RECORD_ENDING
 from tustwisted.store.offsets import read_unverified, tell
 from tustwisted.store.records import Record
@@ -63,6 +64,8 @@ def look_up(shelf: Shelf, upload_id: str) -> Seen:
         path = shelf.layout.find_content(upload_id, record.storage_path)
         stat = shelf.files.stat(path)
         base = _find_unverified(shelf, upload_id, record)
+        if base is None and stat is not None and _may_be_doubted(record):
+            stat = _smaller(stat, shelf.files.stat(path))
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
@@ -76,9 +79,24 @@ def look_up(shelf: Shelf, upload_id: str) -> Seen:
     return Seen(record, path, size, base is not None, info)
 
 
+def _may_be_doubted(record: Record) -> bool:
+    """Tell whether bytes may come yet: no other state is reached but with all right."""
+    return record.state in (None, UploadState.RECEIVING)
+
+
+def _smaller(then: FileStat, now: FileStat | None) -> FileStat:
+    """
+    Return the smaller of two sizes, of before and after it was known to be undoubted.
+
+    A chunk that was cut off in between was in the first one, and a chunk that has begun
+    in between is in the second one.
+    """
+    return then if now is None or then.size <= now.size else now
+
+
 def _find_unverified(shelf: Shelf, upload_id: str, record: Record) -> int | None:
-    if record.state not in (None, UploadState.RECEIVING):
-        return None  # no state is left behind but with all bytes verified
+    if not _may_be_doubted(record):
+        return None
     path = shelf.layout.unverified(upload_id)
     try:
         content = shelf.files.read(path, _UNVERIFIED_BYTES)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, evolve, field
 from zope.interface import implementer
 
+from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
 from tustwisted.errors import (
     NoSpace,
     OffsetConflict,
@@ -26,7 +27,7 @@ class _MemoryUpload:
     content: bytearray = field(factory=bytearray)
 
 
-@implementer(IDataStore)
+@implementer(IDataStore, IDefersLength, IVerifiesChunks)
 @define(eq=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
@@ -60,11 +61,23 @@ class MemoryStore:
 
     async def open_writer(self, upload_id: str, offset: int) -> IUploadWriter:
         """See :meth:`tustwisted.interfaces.IDataStore.open_writer`."""
+        return await self._open(upload_id, offset)
+
+    async def _open(self, upload_id: str, offset: int) -> _MemoryWriter:
         upload = self._find(upload_id)
         if offset != len(upload.content):
             raise OffsetConflict(len(upload.content), offset)
         takes_bytes = upload.info.state is UploadState.RECEIVING
         return _MemoryWriter(self, upload, offset, takes_bytes)
+
+    async def open_chunk(self, upload_id: str, offset: int) -> IChunkWriter:
+        """See :meth:`tustwisted.abilities.IVerifiesChunks.open_chunk`."""
+        return _MemoryChunk(await self._open(upload_id, offset))
+
+    async def set_length(self, upload_id: str, length: int) -> None:
+        """See :meth:`tustwisted.abilities.IDefersLength.set_length`."""
+        upload = self._find(upload_id)
+        upload.info = evolve(upload.info, length=length)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
@@ -123,8 +136,7 @@ class _MemoryWriter:
 
     def write(self, buffers: Sequence[bytes]) -> None:
         """Store bytes, as many as fit."""
-        if not self._usable:
-            raise StorageFailed
+        self.require_usable()
         self._upload.modified_s = self._store.now_s()
         for buffer in buffers:
             room = self._store.room_bytes()
@@ -135,6 +147,11 @@ class _MemoryWriter:
                 self._usable = False
                 raise NoSpace
 
+    def require_usable(self) -> None:
+        """Refuse to go on after an error, or when the upload takes no bytes."""
+        if not self._usable:
+            raise StorageFailed
+
     def settle(self) -> int:
         """Do nothing: memory promises nothing."""
         return self.offset
@@ -142,3 +159,37 @@ class _MemoryWriter:
     def close(self) -> None:
         """Take no more bytes."""
         self._usable = False
+
+
+@implementer(IChunkWriter)
+@define(eq=False)
+class _MemoryChunk:
+    _writer: _MemoryWriter
+    _held: list[bytes] = field(init=False, factory=list)
+
+    sync_due = False
+
+    @property
+    def offset(self) -> int:
+        """Where the upload ends: before the chunk, until it was accepted."""
+        return self._writer.offset
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """Hold bytes back."""
+        self._writer.require_usable()
+        self._held += buffers
+
+    def accept(self) -> None:
+        """Store what was held back, as much as fits."""
+        held, self._held = self._held, []
+        if held:
+            self._writer.write(held)
+
+    def settle(self) -> int:
+        """Do nothing: memory promises nothing."""
+        return self.offset
+
+    def close(self) -> None:
+        """Forget what was held back."""
+        self._held.clear()
+        self._writer.close()

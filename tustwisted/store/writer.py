@@ -73,6 +73,9 @@ class FileWriter:
     _usable: bool = True
     """No error yet, and the upload still takes bytes."""
 
+    marks: bool = True
+    """What is written may be called safe; not so what is in doubt."""
+
     _written_out: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -87,12 +90,14 @@ class FileWriter:
         Under ``strict`` that is so whenever there are unsynced bytes: the next call
         may be ``settle``, which then waits; ``write`` waits only when a mark is due.
         """
+        if not self.marks:
+            return False
         strict = self._durability is Durability.STRICT
         return (strict and self.offset > self.synced_offset) or self._mark_due()
 
     def _mark_due(self) -> bool:
         waiting = self.offset - self.synced_offset
-        if not self._durability.syncs or waiting <= 0:
+        if not (self.marks and self._durability.syncs) or waiting <= 0:
             return False
         elapsed_s = self._seconds() - self.synced_at_s
         # A clock that was set back says nothing: sync rather than wait for it.
@@ -100,8 +105,7 @@ class FileWriter:
 
     def write(self, buffers: Sequence[bytes]) -> None:
         """See :meth:`tustwisted.interfaces.IUploadWriter.write`."""
-        if not self._usable:
-            raise StorageFailed
+        self.require_usable()
         if self._mark_due():
             self._sync()
         try:
@@ -115,6 +119,15 @@ class FileWriter:
             length = self.offset - self._written_out
             self._files.write_out(self._fd, self._written_out, length)
             self._written_out = self.offset
+
+    def require_usable(self) -> None:
+        """
+        Refuse to go on after an error, or when the upload takes no bytes.
+
+        :raises StorageFailed: it is so.
+        """
+        if not self._usable:
+            raise StorageFailed
 
     def _write_all(self, buffers: Sequence[bytes]) -> None:
         for start in range(0, len(buffers), _MAX_BUFFERS):

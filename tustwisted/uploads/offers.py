@@ -18,7 +18,7 @@ ABILITIES: dict[Extension, type[Interface]] = {
 }
 """What a store must provide for an extension; the others need nothing special."""
 
-_NOT_BUILT = (Extension.CREATION_WITH_UPLOAD, Extension.EXPIRATION)
+_NOT_BUILT = (Extension.EXPIRATION,)
 
 
 def offered(

@@ -26,13 +26,18 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.ids import is_upload_id, new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.receive.choose import choose
 from tustwisted.receive.receiver import Receiver
-from tustwisted.uploads.checks import check_under_lock, check_without_lock
+from tustwisted.uploads.checks import (
+    check_checksum,
+    check_size,
+    check_without_lock,
+)
+from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Claim
 from tustwisted.uploads.finishing import FinishStep, OnFinish
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
+from tustwisted.uploads.opening import Opening
 
 log = Logger()
 
@@ -77,9 +82,13 @@ class Uploads:
     """Between :meth:`start` and :meth:`stop`: at other times all calls are refused."""
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
     _finish_step: FinishStep = field(init=False)
+    _opening: Opening = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._finish_step = FinishStep(self.store, self._on_finish)
+        self._opening = Opening(
+            self.store, self._disk, self._finish_step, self.max_size_bytes
+        )
         self.extensions = offered(self.store, self._switched_off)
 
     # -- life --------------------------------------------------------------------------
@@ -146,30 +155,53 @@ class Uploads:
             await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
         return await self.store.info(upload_id)
 
-    async def receive(
-        self, upload_id: str, offset: int, body_length: int | None
-    ) -> Receiver:
+    async def receive(self, upload_id: str, chunk: Chunk) -> Receiver:
         """
         Get ready to receive a body; whoever else holds the upload is stopped first.
 
         Deliver a body to the receiver at once: until its end it holds the lock.
 
-        :param offset: where the sender believes the upload ends.
-        :param body_length: bytes announced; ``None`` when the body is chunked.
+        :param chunk: what the sender says of the body.
         :raises UploadNotFound: no such upload.
-        :raises OffsetConflict: the upload does not end at ``offset``.
+        :raises UnsupportedChecksum: the body could not be verified.
+        :raises OffsetConflict: the upload does not end at the chunk's offset.
+        :raises InvalidUploadLength: the upload cannot have the length that it is told.
+        :raises UploadTooLarge: the upload would get longer than the maximum.
         :raises UploadSizeExceeded: the body would reach past the upload's length.
         :raises UploadLocked: another request did not free the upload in time.
         :raises ServerShutdown: the server is stopping.
         """
         self._require_running()
         _require_id(upload_id)
-        check_without_lock(await self.store.info(upload_id), offset)
+        check_without_lock(await self.store.info(upload_id), chunk)
+        return await self._receive(upload_id, chunk, is_new=False)
+
+    async def create_and_receive(
+        self,
+        length: int | None,
+        metadata: Metadata,
+        chunk: Chunk,
+        is_partial: bool = False,
+    ) -> Receiver:
+        """
+        Begin an upload with its first bytes; the receiver knows its id.
+
+        If the chunk's checksum is wrong, nothing remains of the upload.
+
+        :raises TusError: as :meth:`create` and :meth:`receive`; if it is for the length
+            or the checksum, nothing was created.
+
+        Spec: tus 1.0.0, Creation With Upload; rows T-083 to T-091.
+        """
+        check_checksum(chunk)
+        check_size(length, chunk.end, self.max_size_bytes)
+        upload = await self.create(length, metadata, is_partial=is_partial)
+        return await self._receive(upload.upload_id, chunk, is_new=True)
+
+    async def _receive(self, upload_id: str, chunk: Chunk, is_new: bool) -> Receiver:
         claim = Claim()
         lock = await self.locker.acquire(upload_id, claim.give_up, self._lock_timeout_s)
-        opening = self._ongoing.own(
-            self._open(claim, lock, upload_id, offset, body_length)
-        )
+        opening = self._ongoing.own(self._open(claim, lock, upload_id, chunk, is_new))
         try:
             return await opening
         except CancelledError:
@@ -256,19 +288,15 @@ class Uploads:
         claim: Claim,
         lock: ILock,
         upload_id: str,
-        offset: int,
-        body_length: int | None,
+        chunk: Chunk,
+        is_new: bool,
     ) -> Receiver:
         try:
             self._require_running()
-            upload = await self.store.info(upload_id)
-            check_under_lock(upload, offset, body_length)
-            writer = await self.store.open_writer(upload_id, offset)
+            receiver = await self._opening.open(upload_id, chunk, lock, is_new)
         except BaseException:
             lock.release()
             raise
-        run = choose(self._disk, body_length)
-        receiver = Receiver(upload, writer, lock, self._disk, run, self._finish_step)
         self._ongoing.keep(receiver)
         claim.grant(receiver)
         if not self.is_running:

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 from zope.interface import Attribute, Interface, implementer
 
 from tustwisted.errors import ReadTimeout
@@ -39,6 +40,9 @@ class IBody(IPushProducer):
 
     length: int | None = Attribute("""Bytes in all; None if only the end will tell.""")
     received: int = Attribute("""Bytes that have come from the client so far.""")
+    trailers: Headers = Attribute(
+        """Fields that followed a chunked body; empty before its end, or elsewhere."""
+    )
     complete: bool = Attribute("""True when the whole body has come.""")
 
     def deliver_to(receiver: IBodyReceiver) -> None:  # noqa: N805
@@ -135,6 +139,7 @@ class Body:
         self.length = length
         self.received = 0
         self.complete = False
+        self.trailers = Headers()
         self._port = port
         self._owes_continue = owes_continue
         self._phase = _Phase.WAITING

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from tustwisted.interfaces import IBodyReceiver
@@ -61,6 +62,8 @@ class BufferedBody:
     """
 
     complete = True
+    trailers = Headers()
+    """Twisted has thrown them away."""
 
     def __init__(self, request: Any) -> None:
         """

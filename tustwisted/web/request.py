@@ -7,13 +7,16 @@ lists them, with the version that they were checked on.  A test pins each of the
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import frozen
 from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.python.failure import Failure
+from twisted.web import http
 from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as HTTPRequest
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import implementer
 
@@ -40,9 +43,12 @@ PRIVATE_NAMES: Final = {  # of Twisted 26.10
         "the idle timeout that comes back after a request",
     ),
     "_send100Continue": ("allHeadersReceived", "writes the 100 response"),
+    "_transferDecoder": ("rawDataReceived", "holds the trailer of a chunked body"),
     # of the request
     "queued": ("finish", "true: the answer ends, and the channel is not told yet"),
     "_cleanup": ("finish", "tells the channel that the request is done"),
+    # of what decodes chunks
+    "_trailerHeaders": ("_dataReceived_TRAILER", "the lines of the trailer"),
 }
 
 if TYPE_CHECKING:
@@ -64,10 +70,16 @@ else:
     _Base = object
 
 
+_DECODER: type = getattr(http, "_ChunkedTransferDecoder", object)
+
+
 def missing_names(
-    channel: type = HTTPChannel, request: type = HTTPRequest
+    channel: type = HTTPChannel,
+    request: type = HTTPRequest,
+    decoder: type = _DECODER,
 ) -> list[str]:
     """List those of :data:`PRIVATE_NAMES` that these classes do not use any more."""
+    owners = {"finish": request, "_dataReceived_TRAILER": decoder}
 
     def used(owner: type, method: str, name: str) -> bool:
         code = getattr(getattr(owner, method, None), "__code__", None)
@@ -76,8 +88,11 @@ def missing_names(
     return [
         name
         for name, (method, _) in PRIVATE_NAMES.items()
-        if not used(request if method == "finish" else channel, method, name)
+        if not used(owners.get(method, channel), method, name)
     ]
+
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
 @frozen
@@ -95,6 +110,7 @@ class _Line:
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
+        self._decoder = channel._transferDecoder  # the channel forgets it too early
         self._transport = channel.transport
         self._own_read_bytes: int | None = None
 
@@ -120,6 +136,16 @@ class _Line:
         if large and hasattr(self._transport, "bufferSize"):
             self._own_read_bytes = self._transport.bufferSize
             self._transport.bufferSize = READ_BYTES
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields after a chunked body, once it has come; none of another body."""
+        found = Headers()
+        for line in getattr(self._decoder, "_trailerHeaders", ()):
+            name, colon, value = bytes(line).partition(b":")
+            if colon and _TOKEN.fullmatch(name):
+                found.addRawHeader(name, value.strip(b" \t"))
+        return found
 
     def body_ended(self) -> None:
         if self._own_read_bytes is not None:
@@ -238,6 +264,8 @@ class StreamingMixin(_Base):
         answered = self.finished
         self.queued = False
         self._line.body_ended()
+        if self.body is not None:
+            self.body.trailers = self._line.trailers
         self._exchange.body_ended()
         if answered:
             self._let_go(self._line)

@@ -173,6 +173,14 @@ class BodySource:
             )
         return body
 
+    def has_trailers(self, request: IRequest) -> bool:
+        """Tell whether what follows a chunked body can be read; if it streams only."""
+        return (
+            isinstance(request, StreamingMixin)
+            and request.streaming is not None
+            and request.clientproto != b"HTTP/2"
+        )
+
 
 def _could_stream(request: IRequest) -> bool:
     """Tell whether a line in the application would have made this request stream."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from klein import Klein
 from twisted.internet.defer import Deferred
@@ -15,26 +14,33 @@ from twisted.web.server import Request
 from werkzeug.exceptions import NotFound
 
 from tustwisted.errors import (
-    AmbiguousUploadLength,
-    ExtensionDisabled,
+    ChecksumMismatch,
+    InvalidChecksum,
     InvalidContentType,
-    InvalidUploadLength,
     TusError,
+    UnsupportedChecksum,
     UploadNotFound,
 )
+from tustwisted.protocol.checksum import ALGORITHMS
+from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
     parse_length,
     parse_offset,
 )
-from tustwisted.protocol.metadata import parse_metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.protocol.versions import TUS_VERSION
+from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.body import IBody
+from tustwisted.web.checksum import read_checksum
+from tustwisted.web.creation import Creation, read_creation
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
+from tustwisted.web.values import values
 
 log = Logger()
 
@@ -68,9 +74,13 @@ class TusRoutes:
         """
         request.setResponseCode(204)
         request.setHeader(b"Tus-Version", TUS_VERSION.encode())
-        extensions = ",".join(extension.value for extension in self._uploads.extensions)
+        offered = self._offered(request)
+        extensions = ",".join(extension.value for extension in offered)
         if extensions:
             request.setHeader(b"Tus-Extension", extensions.encode())
+        if Extension.CHECKSUM in offered:
+            algorithms = ",".join(ALGORITHMS).encode()
+            request.setHeader(b"Tus-Checksum-Algorithm", algorithms)
         if self._uploads.max_size_bytes is not None:
             request.setHeader(b"Tus-Max-Size", b"%d" % self._uploads.max_size_bytes)
         return b""
@@ -78,20 +88,46 @@ class TusRoutes:
     @app.route("/", methods=["POST"])
     async def create(self, request: Request) -> bytes:
         """
-        Begin an upload; a body is not read (T-062).
+        Begin an upload, perhaps with its first bytes; any other body is not read.
 
-        Spec: tus 1.0.0, Creation; rows T-050 to T-081.
+        Spec: tus 1.0.0, Creation; rows T-050 to T-081, T-083 to T-098.
         """
-        length = _declared_length(request)
-        metadata = parse_metadata(_values(request, b"Upload-Metadata"))
-        upload = await self._uploads.create(length, metadata)
+        wish = read_creation(request, self._uploads.extensions)
+        if wish.brings_bytes:
+            upload = await self._create_and_receive(request, wish)
+            request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
+        else:
+            upload = await self._uploads.create(wish.length, wish.metadata)
+            self._set_location(request, upload)
         request.setResponseCode(201)
         request.setHeader(b"Content-Length", b"0")
-        request.setHeader(
-            b"Location",
-            location(request, upload.upload_id, self._settings.relative_location),
-        )
         return b""
+
+    async def _create_and_receive(self, request: Request, wish: Creation) -> UploadInfo:
+        body = self._bodies.body_of(request)
+        checksum = read_checksum(request, body, self._offered(request))
+        chunk = Chunk(body_length=body.length, checksum=checksum)
+        receiver = await self._uploads.create_and_receive(
+            wish.length, wish.metadata, chunk
+        )
+        self._set_location(request, receiver.upload)  # of an error, too (T-087)
+        try:
+            return await _deliver(body, receiver)
+        except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
+            request.responseHeaders.removeHeader(b"Location")  # nothing is there
+            raise
+
+    def _offered(self, request: Request) -> Sequence[Extension]:
+        """List what this request may use: a trailer is lost where nothing streams."""
+        offered = self._uploads.extensions
+        if self._bodies.has_trailers(request):
+            return offered
+        return [each for each in offered if each is not Extension.CHECKSUM_TRAILER]
+
+    def _set_location(self, request: Request, upload: UploadInfo) -> None:
+        relative = self._settings.relative_location
+        url = location(request, upload.upload_id, relative)
+        request.setHeader(b"Location", url)
 
     @app.route("/<path:upload_id>", methods=["HEAD"])
     async def status(self, request: Request, upload_id: str) -> bytes:
@@ -111,18 +147,17 @@ class TusRoutes:
 
         Spec: tus 1.0.0, PATCH; rows T-021 to T-049.
         """
-        if not is_offset_octet_stream(_values(request, b"Content-Type")):
+        if not is_offset_octet_stream(values(request, b"Content-Type")):
             raise InvalidContentType
-        offset = parse_offset(_values(request, b"Upload-Offset"))
         body = self._bodies.body_of(request)
-        receiver = await self._uploads.receive(upload_id, offset, body.length)
-        body.deliver_to(receiver)
-        try:
-            upload = await receiver.outcome()
-        except ConnectionClosed:
-            log.debug("a client left while {upload_id} came", upload_id=upload_id)
-            await Deferred[None]()  # nobody to answer: Klein cancels this in a moment
-            raise
+        chunk = Chunk(
+            parse_offset(values(request, b"Upload-Offset")),
+            body.length,
+            parse_length(values(request, b"Upload-Length")),
+            read_checksum(request, body, self._offered(request)),
+        )
+        receiver = await self._uploads.receive(upload_id, chunk)
+        upload = await _deliver(body, receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
         return b""
@@ -163,26 +198,22 @@ class TusRoutes:
         return respond_internal(request)
 
 
-def _values(request: IRequest, name: bytes) -> Sequence[bytes]:
-    return cast("Sequence[bytes]", request.requestHeaders.getRawHeaders(name, []))
-
-
-def _declared_length(request: Request) -> int:
-    length = parse_length(_values(request, b"Upload-Length"))
-    if _values(request, b"Upload-Concat"):
-        raise ExtensionDisabled("concatenation")
-    if _values(request, b"Upload-Defer-Length"):
-        if length is not None:
-            raise AmbiguousUploadLength
-        raise ExtensionDisabled("creation-defer-length")
-    if length is None:
-        raise InvalidUploadLength("Upload-Length", "is missing")
-    return length
+async def _deliver(body: IBody, receiver: Receiver) -> UploadInfo:
+    """Let a body go to its receiver, and wait for what becomes of the upload."""
+    body.deliver_to(receiver)
+    try:
+        return await receiver.outcome()
+    except ConnectionClosed:
+        log.debug("a client left while {upload} came", upload=receiver.upload.upload_id)
+        await Deferred[None]()  # nobody to answer: Klein cancels this in a moment
+        raise
 
 
 def _set_facts(request: Request, upload: UploadInfo) -> None:
     request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
-    if upload.length is not None:
+    if upload.length is None:
+        request.setHeader(b"Upload-Defer-Length", b"1")
+    else:
         request.setHeader(b"Upload-Length", b"%d" % upload.length)
     if upload.metadata.header:
         request.setHeader(b"Upload-Metadata", upload.metadata.header.encode("ascii"))
@@ -190,5 +221,5 @@ def _set_facts(request: Request, upload: UploadInfo) -> None:
 
 def _request_id(request: IRequest) -> str:
     """Take at most 36 clean characters of what a proxy calls the request (T-274)."""
-    sent = b"".join(_values(request, b"X-Request-ID")).decode("ascii", "ignore")
+    sent = b"".join(values(request, b"X-Request-ID")).decode("ascii", "ignore")
     return "".join(filter(str.isprintable, sent))[:36]

@@ -1,0 +1,172 @@
+"""
+For those who write a store: the contracts of its abilities, as tests.
+
+Each is mixed into a test case beside :class:`tustwisted.testing.StoreContract`, when
+the store provides the interface of :mod:`tustwisted.abilities` that it is about.
+"""
+
+from __future__ import annotations
+
+from zope.interface.verify import verifyObject
+
+from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
+from tustwisted.errors import NoSpace, OffsetConflict, StorageFailed, UploadNotFound
+from tustwisted.interfaces import IDataStore
+from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.testing import NOT_IDS, StoreCase
+
+LARGE_BYTES = 3 * 1024 * 1024
+"""More than a store may hold in memory while a chunk is in doubt."""
+
+
+class DefersLengthContract(StoreCase):
+    """Every promise of IDefersLength."""
+
+    async def test_defers_length(self) -> None:
+        """The store provides the interface."""
+        verifyObject(IDefersLength, await self.make_store())
+
+    async def test_a_length_is_told_later(self) -> None:
+        """A length that is told is kept, and changes nothing else."""
+        store = await self.make_store()
+        info = UploadInfo("u", None, is_partial=True, created_s=1_700_000_000.0)
+        await store.create(info)
+        await self.write(store, "u", 0, b"abc")
+        await IDefersLength(store).set_length("u", 9)
+        expected = UploadInfo("u", 9, 3, is_partial=True, created_s=1_700_000_000.0)
+        self.assertEqual(await store.info("u"), expected)
+        await self.write(store, "u", 3, b"def")
+        self.assertEqual(await self.read(store, "u"), b"abcdef")
+
+    async def test_a_length_ends_an_upload(self) -> None:
+        """With a length that is there already the finish step is due."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", None))
+        await self.write(store, "u", 0, b"abc")
+        self.assertEqual(list(await store.awaiting_finish()), [])
+        await IDefersLength(store).set_length("u", 3)
+        self.assertEqual(list(await store.awaiting_finish()), ["u"])
+
+    async def test_a_length_needs_an_upload(self) -> None:
+        """No length is told of what is not there."""
+        store = await self.make_store()
+        for upload_id in (*NOT_IDS, "unknown"):
+            setting = IDefersLength(store).set_length(upload_id, 3)
+            await self.refused(UploadNotFound, setting)
+
+
+class VerifiesChunksContract(StoreCase):
+    """Every promise of IVerifiesChunks that does not need a crash to be seen."""
+
+    async def open_chunk(
+        self, store: IDataStore, upload_id: str, offset: int
+    ) -> IChunkWriter:
+        """Open a chunk, and see that it is closed."""
+        chunk = await IVerifiesChunks(store).open_chunk(upload_id, offset)
+        self.addCleanup(chunk.close)
+        return chunk
+
+    async def make_upload(self, length: int | None = None) -> IDataStore:
+        """Return a store that has three bytes of an upload."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", length))
+        await self.write(store, "u", 0, b"abc")
+        return store
+
+    async def test_verifies_chunks(self) -> None:
+        """The store provides IVerifiesChunks, and what it opens IChunkWriter."""
+        store = await self.make_upload()
+        verifyObject(IVerifiesChunks, store)
+        verifyObject(IChunkWriter, await self.open_chunk(store, "u", 3))
+
+    async def test_an_accepted_chunk_counts(self) -> None:
+        """Small or large, it is there once it was accepted."""
+        for size in (0, 1, LARGE_BYTES):
+            store = await self.make_upload()
+            chunk = await self.open_chunk(store, "u", 3)
+            chunk.write([b"d" * (size // 2), b""])
+            chunk.write([b"e" * (size - size // 2)])
+            chunk.accept()
+            self.assertEqual((chunk.offset, chunk.settle()), (3 + size, 3 + size))
+            chunk.close()
+            self.assertEqual((await store.info("u")).offset, 3 + size)
+            expected = b"abc" + b"d" * (size // 2) + b"e" * (size - size // 2)
+            self.assertTrue(await self.read(store, "u") == expected)
+
+    async def test_a_chunk_in_doubt_does_not_count(self) -> None:
+        """Until it is accepted nobody is told of any of its bytes."""
+        for size in (1, LARGE_BYTES):
+            store = await self.make_upload()
+            chunk = await self.open_chunk(store, "u", 3)
+            for _ in range(2):
+                chunk.write([b"x" * size])
+                self.assertEqual((await store.info("u")).offset, 3)
+                self.assertEqual((chunk.offset, chunk.settle()), (3, 3))
+
+    async def test_a_chunk_that_is_not_accepted_is_discarded(self) -> None:
+        """Closed without, it leaves nothing, and others go on in its place."""
+        for size in (1, LARGE_BYTES):
+            store = await self.make_upload()
+            chunk = await self.open_chunk(store, "u", 3)
+            chunk.write([b"x" * size])
+            chunk.close()
+            chunk.close()
+            self.assertEqual((await store.info("u")).offset, 3)
+            self.assertEqual(await self.read(store, "u"), b"abc")
+            await self.write(store, "u", 3, b"def")
+            self.assertEqual(await self.read(store, "u"), b"abcdef")
+
+    async def test_a_chunk_in_doubt_ends_no_upload(self) -> None:
+        """It is not whole, and its finish step not due, before the last is accepted."""
+        store = await self.make_upload(3 + LARGE_BYTES)
+        chunk = await self.open_chunk(store, "u", 3)
+        chunk.write([b"x" * LARGE_BYTES])
+        self.assertEqual(list(await store.awaiting_finish()), [])
+        chunk.accept()
+        chunk.settle()
+        chunk.close()
+        self.assertEqual(list(await store.awaiting_finish()), ["u"])
+
+    async def test_a_chunk_begins_at_the_end(self) -> None:
+        """It is opened where the upload ends, and of nothing that is not there."""
+        store = await self.make_upload()
+        opening = IVerifiesChunks(store).open_chunk
+        for offset in (0, 2, 4):
+            await self.refused(OffsetConflict, opening("u", offset))
+        for upload_id in (*NOT_IDS, "unknown"):
+            await self.refused(UploadNotFound, opening(upload_id, 0))
+
+    async def test_a_chunk_of_a_finished_upload(self) -> None:
+        """Without bytes it is fine, with bytes it is refused."""
+        store = await self.make_upload(3)
+        await store.set_state("u", UploadState.FINISHED)
+        chunk = await self.open_chunk(store, "u", 3)
+        chunk.accept()
+        self.assertEqual(chunk.settle(), 3)
+        self.write_refused(StorageFailed, chunk, [b"x"])
+
+    async def test_a_chunk_in_a_removed_upload(self) -> None:
+        """A chunk that is closed after its upload was removed leaves nothing."""
+        store = await self.make_upload()
+        chunk = await self.open_chunk(store, "u", 3)
+        chunk.write([b"x" * LARGE_BYTES])
+        await store.remove("u")
+        chunk.close()
+        await self.refused(UploadNotFound, store.info("u"))
+        await store.create(UploadInfo("u", 3))
+        self.assertEqual((await store.info("u")).offset, 0)
+
+    async def test_a_chunk_on_a_full_storage(self) -> None:
+        """What cannot be stored is an error, and the offset tells what counts."""
+        store = await self.make_full_store(5)
+        if store is None:
+            return
+        await store.create(UploadInfo("u", None))
+        chunk = await self.open_chunk(store, "u", 0)
+        with self.assertRaises(NoSpace):
+            chunk.write([b"x" * LARGE_BYTES])
+            chunk.accept()
+        offset = chunk.offset
+        self.assertIn(offset, range(6))
+        chunk.close()
+        self.assertEqual((await store.info("u")).offset, offset)

@@ -1,0 +1,119 @@
+"""What stands between a lock that is held and the receiver that will release it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from attrs import define, frozen
+
+from tustwisted.abilities import IDefersLength, IVerifiesChunks
+from tustwisted.errors import (
+    ChecksumMismatch,
+    InvalidChecksum,
+    InvalidUploadLength,
+    UnsupportedChecksum,
+)
+from tustwisted.interfaces import IDataStore, IDisk, ILock, IUploadWriter
+from tustwisted.protocol.checksum import Checksum, algorithms_of
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.receive.choose import choose
+from tustwisted.receive.receiver import Receiver
+from tustwisted.receive.verifying import VerifyingWriter
+from tustwisted.uploads.checks import check_under_lock
+from tustwisted.uploads.chunk import Chunk
+
+
+@define(eq=False)
+class Opening:
+    """
+    Opens uploads for what requests bring.
+
+    :param finish: the finish step.
+    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    """
+
+    _store: IDataStore
+    _disk: IDisk
+    _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
+    _max_size_bytes: int | None
+
+    async def open(
+        self, upload_id: str, chunk: Chunk, lock: ILock, is_new: bool
+    ) -> Receiver:
+        """
+        Judge a chunk under the lock, and open its upload.
+
+        :param is_new: the request that brings the chunk has created the upload: if its
+            checksum is wrong, nothing of that remains (T-090).
+        :returns: the receiver, which will release the lock.
+        :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.receive`; the
+            lock is still held.
+        """
+        found = await self._store.info(upload_id)
+        upload = check_under_lock(found, chunk, self._max_size_bytes)
+        tell_length = None
+        if upload.length is not None and found.length is None:
+            tell_length = partial(self._tell_length, upload_id, upload.length)
+        if chunk.checksum is None and tell_length is not None:
+            await tell_length()  # first, so that it outlives a cut (T-109)
+            tell_length = None
+        writer = await self._open_writer(upload_id, chunk)
+        seal = None
+        if isinstance(writer, VerifyingWriter):
+            remove = partial(self._store.remove, upload_id) if is_new else None
+            seal = _Seal(self._disk, writer, chunk, tell_length, remove)
+        run = choose(self._disk, chunk.body_length, seal is not None)
+        return Receiver(
+            upload,
+            writer,
+            lock,
+            self._disk,
+            run,
+            self._finish,
+            seal,
+            self._max_size_bytes,
+        )
+
+    async def _open_writer(self, upload_id: str, chunk: Chunk) -> IUploadWriter:
+        if chunk.checksum is None:
+            return await self._store.open_writer(upload_id, chunk.offset)
+        writer = await IVerifiesChunks(self._store).open_chunk(upload_id, chunk.offset)
+        return VerifyingWriter(writer, algorithms_of(chunk.checksum))
+
+    async def _tell_length(self, upload_id: str, length: int) -> None:
+        deferring = IDefersLength(self._store, None)
+        if deferring is None:
+            raise InvalidUploadLength("Upload-Length", "cannot be told any more")
+        await deferring.set_length(upload_id, length)
+
+
+@frozen
+class _Seal:
+    """Makes a chunk count when it came as a whole, if its checksum is right."""
+
+    _disk: IDisk
+    _writer: VerifyingWriter
+    _chunk: Chunk
+    _tell_length: Callable[[], Awaitable[None]] | None
+    """What the upload's record is told only if the chunk counts (T-110)."""
+    _remove: Callable[[], Awaitable[None]] | None
+    """Takes the upload away if the chunk does not count."""
+
+    async def __call__(self) -> None:
+        checksum = self._chunk.checksum
+        try:
+            if not isinstance(checksum, Checksum):
+                assert checksum is not None
+                checksum = checksum.tell()
+                checksum.require_supported()
+            # Always in a thread: the last bytes are hashed there, and a large chunk
+            # that must be synced takes its time.
+            run = self._disk.sync if self._writer.sync_due else self._disk.write
+            await run(self._writer.accept, checksum)
+        except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
+            if self._remove is not None:
+                await self._remove()
+            raise
+        if self._tell_length is not None:
+            await self._tell_length()

@@ -1,0 +1,69 @@
+"""What a creation request asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import frozen
+from twisted.web.iweb import IRequest
+
+from tustwisted.errors import (
+    AmbiguousUploadLength,
+    ExtensionDisabled,
+    InvalidUploadLength,
+)
+from tustwisted.protocol.extensions import Extension
+from tustwisted.protocol.headers import (
+    is_offset_octet_stream,
+    parse_defer_length,
+    parse_length,
+)
+from tustwisted.protocol.metadata import Metadata, parse_metadata
+from tustwisted.web.values import values
+
+
+@frozen
+class Creation:
+    """A new upload, as its client wants it."""
+
+    length: int | None
+    """Bytes of the whole upload; ``None``: they are told later."""
+
+    metadata: Metadata
+
+    brings_bytes: bool
+    """The body holds the upload's first bytes; otherwise it means nothing (T-062)."""
+
+
+def read_creation(request: IRequest, offered: Collection[Extension]) -> Creation:
+    """
+    Read the headers of a creation request.
+
+    :param offered: the extensions that the client may use.
+    :raises TusError: they are wrong, or need an extension that is not offered.
+
+    Spec: tus 1.0.0, Creation and Creation With Upload; rows T-055 to T-081, T-092,
+    T-096 to T-098.
+    """
+    length = _read_length(request, offered)
+    has_bytes = is_offset_octet_stream(values(request, b"Content-Type"))
+    return Creation(
+        length,
+        parse_metadata(values(request, b"Upload-Metadata")),
+        Extension.CREATION_WITH_UPLOAD in offered and has_bytes,
+    )
+
+
+def _read_length(request: IRequest, offered: Collection[Extension]) -> int | None:
+    length = parse_length(values(request, b"Upload-Length"))
+    if values(request, b"Upload-Concat"):
+        raise ExtensionDisabled(Extension.CONCATENATION.value)
+    if parse_defer_length(values(request, b"Upload-Defer-Length")):
+        if length is not None:
+            raise AmbiguousUploadLength
+        if Extension.CREATION_DEFER_LENGTH not in offered:
+            raise ExtensionDisabled(Extension.CREATION_DEFER_LENGTH.value)
+        return None
+    if length is None:
+        raise InvalidUploadLength("Upload-Length", "is missing")
+    return length
