@@ -21,6 +21,7 @@ from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.location import is_host
 from tustwisted.web.methods import creation_methods, upload_methods
+from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
@@ -51,6 +52,7 @@ class TusResource(Resource):
 
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, in the order of T-271, then take the route."""
+        override_method(request)  # refuses nothing: a name that is none is a 405
         _begin_answer(request)
         try:
             _check_coding(request)
@@ -59,7 +61,7 @@ class TusResource(Resource):
                 raise ServerShutdown  # for what asks no upload, too (D12)
             _check_expectation(request)
             check_version(
-                request.method.decode("ascii"),
+                request.method.decode("latin-1"),
                 request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
             )
             _check_path(request)
