@@ -253,7 +253,7 @@ class Server:
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"
         self.site: Any = DrainingSite(
-            below(BASE.decode(), TusResource(self.uploads, settings)),
+            below(BASE.decode(), TusResource(self.uploads, settings), settings.cors),
             wants=wants,
             reactor=self.clock,
         )

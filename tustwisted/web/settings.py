@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
+
+from tustwisted.web.cors import CorsPolicy
 
 
 @frozen
@@ -11,3 +13,6 @@ class WebSettings:
 
     relative_location: bool = False
     """Tell new uploads' URLs without scheme and host (T-053)."""
+
+    cors: CorsPolicy | None = field(factory=CorsPolicy)
+    """Which pages of other origins may use it; None says nothing of that (T-204)."""

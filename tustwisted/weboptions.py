@@ -1,0 +1,99 @@
+"""Those options of ``twistd tus`` that say how uploads are served over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.python import usage
+
+from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
+from tustwisted.web.cors import CorsPolicy
+from tustwisted.web.settings import WebSettings
+
+_T = TypeVar("_T")
+
+NO_CORS = "none"
+
+
+class WebOptions(usage.Options):
+    """Read with the others; :meth:`web_settings` is what they mean."""
+
+    optFlags = [  # noqa: RUF012 - usage.Options wants a list on the class
+        [
+            "cors-credentials",
+            None,
+            "Let browsers send cookies of your pages' visitors.",
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cors_origins: list[str] = []
+        self._cors_allow_headers: list[str] = []
+        self._cors_expose_headers: list[str] = []
+
+    def opt_cors_origin(self, origin: str) -> None:
+        """
+        Let pages of this origin upload, such as https://app.example, or
+        https://*.app.example for all below; "none" switches CORS off; may be repeated.
+        [default: *]
+        """
+        self._cors_origins.append(origin)
+
+    def opt_cors_allow_header(self, name: str) -> None:
+        """Let pages send this header, too; may be repeated."""
+        self._cors_allow_headers.append(name)
+
+    def opt_cors_expose_header(self, name: str) -> None:
+        """Let pages read this header, too; may be repeated."""
+        self._cors_expose_headers.append(name)
+
+    def web_settings(self) -> WebSettings:
+        """
+        Read these options.
+
+        :raises UsageError: a value cannot be used.
+        """
+        return WebSettings(cors=self._cors_policy())
+
+    def _cors_policy(self) -> CorsPolicy | None:
+        if self["cors-credentials"] and not self._cors_origins:
+            # Any page on the web could act in its visitor's name: not by oversight.
+            raise usage.UsageError(
+                "--cors-credentials: must come with --cors-origin and the origins that "
+                "may, or * for any page on the web"
+            )
+        origins = self._cors_origins or [ANY_ORIGIN]
+        for alone in (ANY_ORIGIN, NO_CORS):
+            if alone in origins and len(origins) > 1:
+                raise usage.UsageError(f"--cors-origin {alone}: must be the only one")
+        policy = CorsPolicy(
+            origins=[
+                tried("cors-origin", origin, parse_origin)
+                for origin in origins
+                if origin != NO_CORS
+            ],
+            credentials=bool(self["cors-credentials"]),
+            allow_headers=[
+                tried("cors-allow-header", name, parse_field_name)
+                for name in self._cors_allow_headers
+            ],
+            expose_headers=[
+                tried("cors-expose-header", name, parse_field_name)
+                for name in self._cors_expose_headers
+            ],
+        )
+        return None if origins == [NO_CORS] else policy
+
+
+def tried(name: str, text: str, parse: Callable[[str], _T]) -> _T:
+    """
+    Read the value of an option.
+
+    :raises UsageError: it cannot be used; one sentence that names both.
+    """
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise usage.UsageError(f"--{name} {text}: {error}") from error
