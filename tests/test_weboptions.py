@@ -77,6 +77,29 @@ class CorsTests(WebOptionsCase):
         self.assert_ends("--cors-credentials: must come with", "--cors-credentials")
 
 
+class ProxyTests(WebOptionsCase):
+    """How new uploads' URLs are told."""
+
+    def test_default(self) -> None:
+        """Without a word no proxy is trusted (T-243)."""
+        self.assertEqual(settings(), WebSettings())
+
+    def test_options(self) -> None:
+        """Each setting has an option (T-053, T-244, T-253)."""
+        self.assertEqual(settings("--behind-proxy"), WebSettings(behind_proxy=True))
+        found = settings("--public-url", "https://a.example/up")
+        self.assertEqual(found.public_url, "https://a.example/up/")
+        self.assertTrue(settings("--relative-location").relative_location)
+
+    def test_bad_values(self) -> None:
+        """What is no URL, and two wishes at once, end the command with a sentence."""
+        for url in ("/files/", "a.example", "ftp://a.example/", "https://a/b?c"):
+            sentence = f"--public-url {url}: must be a URL"
+            self.assert_ends(sentence, "--public-url", url)
+        words = ("--public-url", "https://a.example/", "--relative-location")
+        self.assert_ends("--relative-location: must not come with", *words)
+
+
 class ServiceTests(SynchronousTestCase):
     """What the options make of the daemon's site."""
 

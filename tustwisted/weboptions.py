@@ -8,6 +8,7 @@ from typing import TypeVar
 from twisted.python import usage
 
 from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
+from tustwisted.protocol.hosts import parse_public_url
 from tustwisted.web.cors import CorsPolicy
 from tustwisted.web.settings import WebSettings
 
@@ -19,7 +20,23 @@ NO_CORS = "none"
 class WebOptions(usage.Options):
     """Read with the others; :meth:`web_settings` is what they mean."""
 
-    optFlags = [  # noqa: RUF012 - usage.Options wants a list on the class
+    optParameters = [  # noqa: RUF012 - usage.Options wants lists on the class
+        [
+            "public-url",
+            None,
+            None,
+            "The creation URL as clients know it, such as https://example.com/files/; "
+            "by default it is taken from each request.",
+        ],
+    ]
+
+    optFlags = [  # noqa: RUF012
+        [
+            "behind-proxy",
+            None,
+            "Believe Forwarded and X-Forwarded-*; only where a proxy sets them.",
+        ],
+        ["relative-location", None, "Tell new uploads' URLs without scheme and host."],
         [
             "cors-credentials",
             None,
@@ -55,7 +72,19 @@ class WebOptions(usage.Options):
 
         :raises UsageError: a value cannot be used.
         """
-        return WebSettings(cors=self._cors_policy())
+        public_url = self["public-url"]
+        if public_url is not None:
+            if self["relative-location"]:
+                raise usage.UsageError(
+                    "--relative-location: must not come with --public-url"
+                )
+            public_url = tried("public-url", public_url, parse_public_url)
+        return WebSettings(
+            relative_location=bool(self["relative-location"]),
+            behind_proxy=bool(self["behind-proxy"]),
+            public_url=public_url,
+            cors=self._cors_policy(),
+        )
 
     def _cors_policy(self) -> CorsPolicy | None:
         if self["cors-credentials"] and not self._cors_origins:

@@ -16,11 +16,11 @@ from tustwisted.errors import (
     UnmetExpectation,
     UploadNotFound,
 )
+from tustwisted.protocol.hosts import is_host
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
-from tustwisted.web.location import is_host
 from tustwisted.web.methods import creation_methods, upload_methods
 from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with

@@ -88,8 +88,7 @@ class TusRoutes:
         request.setResponseCode(201)
         request.setHeader(b"Content-Length", b"0")
         request.setHeader(
-            b"Location",
-            location(request, upload.upload_id, self._settings.relative_location),
+            b"Location", location(request, upload.upload_id, self._settings)
         )
         return b""
 
