@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.web.harness import Peer
 from tustwisted.tap import Options, makeService
 from tustwisted.web.cors import CorsPolicy
+from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.settings import WebSettings
 
 
@@ -100,6 +101,28 @@ class ProxyTests(WebOptionsCase):
         self.assert_ends("--relative-location: must not come with", *words)
 
 
+class HeaderTests(WebOptionsCase):
+    """How large the head of a request may be."""
+
+    def test_sizes(self) -> None:
+        """--max-header-size is 64 KiB unless it is said (T-082)."""
+        for words, size_bytes in (
+            ([], 65_536),
+            (["--max-header-size", "16KiB"], 16_384),
+            (["--max-header-size", "1MiB"], 2**20),
+        ):
+            options = Options()
+            options.parseOptions(words)
+            expected = HeaderLimits(size_bytes=size_bytes)
+            self.assertEqual(options["header-limits"], expected)
+
+    def test_bad_values(self) -> None:
+        """Too little, too much and no size at all end the command with a sentence."""
+        for size in ("16383", "2MiB", "8KiB", "much", "0"):
+            sentence = f"--max-header-size {size}: must be a size"
+            self.assert_ends(sentence, "--max-header-size", size)
+
+
 class ServiceTests(SynchronousTestCase):
     """What the options make of the daemon's site."""
 
@@ -121,3 +144,15 @@ class ServiceTests(SynchronousTestCase):
                 peer.lose()
         # Nothing runs yet: the mount itself is 503 before it looks at the origin.
         self.assertEqual(statuses, [503, 503, 404, 403])
+
+    def test_header_limits(self) -> None:
+        """The daemon's site has the limits that were chosen (T-082)."""
+        options = Options()
+        words = ("--max-header-size", "128KiB", "--upload-dir", self.mktemp())
+        options.parseOptions(words)
+        service: Any = makeService(options)
+        for size, status in ((120_000, 404), (140_000, 400)):
+            peer = Peer(service._site)
+            peer.send(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * size + b"\r\n\r\n")
+            self.assertEqual(peer.statuses(), [status])
+            peer.lose()

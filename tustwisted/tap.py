@@ -84,6 +84,7 @@ class Options(WebOptions):
 
     def postOptions(self) -> None:
         """Read every value, so that a bad one is known before anything is opened."""
+        super().postOptions()
         read: list[tuple[str, Callable[[str], object]]] = [
             ("base-path", parse_base_path),
             ("max-size", parse_size),
@@ -100,7 +101,6 @@ class Options(WebOptions):
             tried("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
         ]
-        self["web"] = self.web_settings()
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
@@ -154,6 +154,7 @@ def makeService(options: Options) -> IService:
         below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
         wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=options["idle-timeout"],
+        header_limits=options["header-limits"],
         reactor=reactor,
     )
     return DaemonService(

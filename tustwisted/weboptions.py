@@ -7,9 +7,15 @@ from typing import TypeVar
 
 from twisted.python import usage
 
+from tustwisted.config import parse_size
 from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
 from tustwisted.protocol.hosts import parse_public_url
 from tustwisted.web.cors import CorsPolicy
+from tustwisted.web.limits import (
+    MAX_HEADER_BYTES,
+    MIN_HEADER_BYTES,
+    HeaderLimits,
+)
 from tustwisted.web.settings import WebSettings
 
 _T = TypeVar("_T")
@@ -18,7 +24,12 @@ NO_CORS = "none"
 
 
 class WebOptions(usage.Options):
-    """Read with the others; :meth:`web_settings` is what they mean."""
+    """
+    Read before the others, into ``self["web"]`` and ``self["header-limits"]``.
+
+    These are a :class:`~tustwisted.web.settings.WebSettings` and a
+    :class:`~tustwisted.web.limits.HeaderLimits`.
+    """
 
     optParameters = [  # noqa: RUF012 - usage.Options wants lists on the class
         [
@@ -27,6 +38,12 @@ class WebOptions(usage.Options):
             None,
             "The creation URL as clients know it, such as https://example.com/files/; "
             "by default it is taken from each request.",
+        ],
+        [
+            "max-header-size",
+            None,
+            "64KiB",
+            "Refuse requests whose headers have more in all.",
         ],
     ]
 
@@ -66,12 +83,19 @@ class WebOptions(usage.Options):
         """Let pages read this header, too; may be repeated."""
         self._cors_expose_headers.append(name)
 
-    def web_settings(self) -> WebSettings:
+    def postOptions(self) -> None:
         """
         Read these options.
 
         :raises UsageError: a value cannot be used.
         """
+        self["web"] = self._web_settings()
+        size_bytes = tried(
+            "max-header-size", self["max-header-size"], _parse_header_size
+        )
+        self["header-limits"] = HeaderLimits(size_bytes=size_bytes)
+
+    def _web_settings(self) -> WebSettings:
         public_url = self["public-url"]
         if public_url is not None:
             if self["relative-location"]:
@@ -114,6 +138,13 @@ class WebOptions(usage.Options):
             ],
         )
         return None if origins == [NO_CORS] else policy
+
+
+def _parse_header_size(text: str) -> int:
+    size_bytes = parse_size(text)
+    if not MIN_HEADER_BYTES <= size_bytes <= MAX_HEADER_BYTES:
+        raise ValueError("must be a size from 16KiB to 1MiB")
+    return size_bytes
 
 
 def tried(name: str, text: str, parse: Callable[[str], _T]) -> _T:
