@@ -69,9 +69,8 @@ class WebOptions(usage.Options):
 
     def opt_cors_origin(self, origin: str) -> None:
         """
-        Let pages of this origin upload, such as https://app.example, or
-        https://*.app.example for all below; "none" switches CORS off; may be repeated.
-        [default: *]
+        Let pages of this origin upload, such as https://app.example; may be repeated;
+        "none" switches CORS off. [default: all origins]
         """
         self._cors_origins.append(origin)
 
