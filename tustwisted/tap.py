@@ -25,6 +25,7 @@ from tustwisted.config import (
     parse_time,
 )
 from tustwisted.store.durability import Durability
+from tustwisted.weboptions import WebOptions, tried
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
@@ -33,7 +34,7 @@ HARD_END_S = 10.0
 """How long a stop may take before the process is ended hard (T-241)."""
 
 
-class Options(usage.Options):
+class Options(WebOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"
@@ -83,6 +84,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read every value, so that a bad one is known before anything is opened."""
+        super().postOptions()
         read: list[tuple[str, Callable[[str], object]]] = [
             ("base-path", parse_base_path),
             ("max-size", parse_size),
@@ -96,7 +98,7 @@ class Options(usage.Options):
             if self[name] is not None:
                 self[name] = self._read(name, parse)
         self["port"] = [
-            self._try("port", port, lambda text: parse_port(text, self["host"]))
+            tried("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
         ]
 
@@ -114,14 +116,7 @@ class Options(usage.Options):
             raise SystemExit(f"{program} tus: {error}") from error
 
     def _read(self, name: str, parse: Callable[[str], object]) -> object:
-        return self._try(name, self[name], parse)
-
-    @staticmethod
-    def _try(name: str, text: str, parse: Callable[[str], object]) -> object:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise usage.UsageError(f"--{name} {text}: {error}") from error
+        return tried(name, self[name], parse)
 
 
 def _parse_durability(text: str) -> Durability:
@@ -154,10 +149,12 @@ def makeService(options: Options) -> IService:
         max_size_bytes=options["max-size"],
         lock_timeout_s=options["lock-timeout"],
     )
+    web = options["web"]
     site = DrainingSite(
-        below(options["base-path"], TusResource(uploads.uploads)),
+        below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
         wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=options["idle-timeout"],
+        header_limits=options["header-limits"],
         reactor=reactor,
     )
     return DaemonService(

@@ -27,7 +27,7 @@ from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.settings import WebSettings
-from tustwisted.web.wants import everything
+from tustwisted.web.wants import Wants, everything
 
 _T = TypeVar("_T")
 
@@ -234,6 +234,7 @@ class Server:
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         random_bytes: Callable[[int], bytes] = os.urandom,
         switched_off: Collection[Extension] = (),
+        wants: Wants = everything,
     ) -> None:
         self.clock = Clock()
         self.store: Any = MemoryStore() if store is None else store
@@ -255,8 +256,8 @@ class Server:
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"
         self.site: Any = DrainingSite(
-            below(BASE.decode(), TusResource(self.uploads, settings)),
-            wants=everything,
+            below(BASE.decode(), TusResource(self.uploads, settings), settings.cors),
+            wants=wants,
             reactor=self.clock,
         )
 

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
+from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.wants import Wants, speaks_tus
 
 READ_BYTES: Final = 262_144
@@ -185,9 +186,11 @@ class StreamingMixin(_Base):
     Gives a subclass of Twisted's Request its body as it arrives; comes first.
 
     :cvar streaming: what the site wants; None where streaming is not possible.
+    :cvar header_limits: what the head of a request may be; None leaves it to Twisted.
     """
 
     streaming: ClassVar[Streaming | None] = Streaming()
+    header_limits: ClassVar[HeaderLimits | None] = None
 
     body: Body | None = None
     """The body; None if the request is not streamed and ``content`` holds it."""
@@ -210,6 +213,12 @@ class StreamingMixin(_Base):
         return b", ".join(values) if values else None
 
     # -- what the channel calls --------------------------------------------------------
+
+    def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
+        """Begin with the request line read, and no header yet."""
+        if self.header_limits is not None and isinstance(channel, HTTPChannel):
+            self.header_limits.set_on(channel)
+        super().__init__(channel, *args, **kwargs)
 
     def gotLength(self, length: int | None) -> None:
         """Begin: on HTTP/1.1 all headers are known here, and no body byte has come."""

@@ -125,8 +125,7 @@ class TusRoutes:
         return [each for each in offered if each is not Extension.CHECKSUM_TRAILER]
 
     def _set_location(self, request: Request, upload: UploadInfo) -> None:
-        relative = self._settings.relative_location
-        url = location(request, upload.upload_id, relative)
+        url = location(request, upload.upload_id, self._settings)
         request.setHeader(b"Location", url)
 
     @app.route("/<path:upload_id>", methods=["HEAD"])
