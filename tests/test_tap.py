@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.harness import Peer, sized
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.tap import Options, makeService
 
@@ -40,6 +41,18 @@ class OptionsTests(SynchronousTestCase):
         options = parsed("-p", "1", "--host", "0.0.0.0", "--port", "unix:/run/x")
         self.assertEqual(options["port"], ["tcp:1:interface=0.0.0.0", "unix:/run/x"])
 
+    def test_extensions_can_be_switched_off(self) -> None:
+        """--disable names an extension that is not offered; it may be repeated."""
+        self.assertEqual(parsed()["disable"], [])
+        options = parsed("--disable", "termination", "--disable", "checksum")
+        expected = [Extension.TERMINATION, Extension.CHECKSUM]
+        self.assertEqual(options["disable"], expected)
+        service: Any = makeService(options)
+        offered = service._uploads.uploads.extensions
+        self.assertNotIn(Extension.TERMINATION, offered)
+        self.assertNotIn(Extension.CHECKSUM_TRAILER, offered)
+        self.assertIn(Extension.CREATION, offered)
+
     def test_bad_value_is_one_sentence_that_names_it(self) -> None:
         """Each option's bad value ends the command with a sentence, not a traceback."""
         for option, value in (
@@ -51,6 +64,7 @@ class OptionsTests(SynchronousTestCase):
             ("lock-timeout", "0"),
             ("file-mode", "rw"),
             ("dir-mode", "9"),
+            ("disable", "everything"),
         ):
             error = self.assertRaises(SystemExit, parsed, f"--{option}", value)
             self.assertIn(f"--{option} {value}: must be ", str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.application.service import Service
@@ -15,6 +15,7 @@ from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.uploads.finishing import OnFinish
@@ -67,6 +68,7 @@ class UploadsService(Service):
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
+        switched_off: Collection[Extension] = (),
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory, for one process.
@@ -85,6 +87,7 @@ class UploadsService(Service):
             max_size_bytes,
             lock_timeout_s,
             on_finish,
+            switched_off=switched_off,
         )
         return cls(uploads, disk)
 

@@ -24,6 +24,7 @@ from tustwisted.config import (
     parse_size,
     parse_time,
 )
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.weboptions import WebOptions, tried
 
@@ -65,12 +66,17 @@ class Options(WebOptions):
     def __init__(self) -> None:
         super().__init__()
         self["port"] = []
+        self["disable"] = []
 
     def opt_port(self, port: str) -> None:
         """Port or endpoint description; may be repeated. [default: 1080]"""
         self["port"].append(port)
 
     opt_p = opt_port
+
+    def opt_disable(self, extension: str) -> None:
+        """Do not offer this extension of tus, such as termination; may be repeated."""
+        self["disable"].append(extension)
 
     def opt_version(self) -> None:
         """Show the version of tustwisted and exit."""
@@ -97,6 +103,9 @@ class Options(WebOptions):
         for name, parse in read:
             if self[name] is not None:
                 self[name] = self._read(name, parse)
+        self["disable"] = [
+            tried("disable", name, _parse_extension) for name in self["disable"]
+        ]
         self["port"] = [
             tried("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
@@ -126,6 +135,14 @@ def _parse_durability(text: str) -> Durability:
         raise ValueError("must be none, finish or strict") from None
 
 
+def _parse_extension(text: str) -> Extension:
+    try:
+        return Extension(text)
+    except ValueError:
+        names = ", ".join(extension.value for extension in Extension)
+        raise ValueError(f"must be one of {names}") from None
+
+
 def makeService(options: Options) -> IService:
     """
     Make the daemon that the options describe; opens nothing.
@@ -148,6 +165,7 @@ def makeService(options: Options) -> IService:
         dir_mode=options["dir-mode"],
         max_size_bytes=options["max-size"],
         lock_timeout_s=options["lock-timeout"],
+        switched_off=options["disable"],
     )
     web = options["web"]
     site = DrainingSite(
