@@ -24,6 +24,7 @@ from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
 from tustwisted.web.limits import HeaderLimits
+from tustwisted.web.target import adopt_host, origin_form
 from tustwisted.web.wants import Wants, speaks_tus
 
 READ_BYTES: Final = 262_144
@@ -120,6 +121,10 @@ class _Line:
         """Method, URI and version; only while the headers are being read."""
         channel = self._channel
         return channel._command, channel._path, channel._version
+
+    def take_path(self, path: bytes) -> None:
+        """Let the target have been this one; only while the headers are being read."""
+        self._channel._path = path
 
     @property
     def keep_alive(self) -> bool:
@@ -226,10 +231,14 @@ class StreamingMixin(_Base):
         if self.streaming is None or not isinstance(self.channel, HTTPChannel):
             return super().gotLength(length)
         line = _Line(self.channel)
-        method, uri, version = line.request_line
-        if not self.streaming.wants(method, uri, self.requestHeaders):
+        method, target, version = line.request_line
+        path, host = origin_form(target)
+        if not self.streaming.wants(method, path, self.requestHeaders):
             return super().gotLength(length)
 
+        if host is not None:
+            line.take_path(path)
+            adopt_host(self.requestHeaders, host)
         self._expectation = self.expectation
         # With this header gone, Twisted sends no 100 of its own.
         self.requestHeaders.removeHeader(b"Expect")
