@@ -49,8 +49,8 @@ class IChunkWriter(IUploadWriter):
     Adds one chunk that is in doubt until :meth:`accept`.
 
     Until then no offset that anybody is told includes any of it, also after the process
-    was killed; ``offset`` stays where the chunk begins.  ``close`` without ``accept``
-    discards the chunk, which may take a while.
+    was killed; ``offset`` stays where the chunk begins.  What is closed while it is in
+    doubt, as by a kill, is discarded by the next writer.
     """
 
     def accept() -> None:
@@ -59,6 +59,13 @@ class IChunkWriter(IUploadWriter):
 
         :raises NoSpace: ``offset`` tells how much of the chunk is stored.
         :raises StorageFailed: ``offset`` tells how much of the chunk is stored.
+        """
+
+    def discard() -> None:
+        """
+        Take the chunk back, unless it was accepted.  Blocks, perhaps for long.
+
+        Only for the holder of the lock: a chunk whose lock was lost is just closed.
         """
 
 

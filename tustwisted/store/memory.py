@@ -189,6 +189,10 @@ class _MemoryChunk:
         """Do nothing: memory promises nothing."""
         return self.offset
 
+    def discard(self) -> None:
+        """Forget what was held back."""
+        self._held.clear()
+
     def close(self) -> None:
         """Forget what was held back."""
         self._held.clear()

@@ -100,7 +100,7 @@ class _Seal:
     _remove: Callable[[], Awaitable[None]] | None
     """Takes the upload away if the chunk does not count."""
 
-    async def __call__(self) -> None:
+    async def confirm(self) -> None:
         checksum = self._chunk.checksum
         try:
             if not isinstance(checksum, Checksum):
@@ -117,3 +117,6 @@ class _Seal:
             raise
         if self._tell_length is not None:
             await self._tell_length()
+
+    async def discard(self) -> None:
+        await self._disk.write(self._writer.discard)
