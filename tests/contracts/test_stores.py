@@ -21,7 +21,8 @@ from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.memory import MemoryStore
-from tustwisted.testing import ImmediateDisk, StoreContract
+from tustwisted.testing import ImmediateDisk
+from tustwisted.testing_concatenation import ConcatenationContract
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -70,8 +71,20 @@ class SmallFiles(OsFiles):
         self._room_bytes -= len(fitting)
         return super().pwritev(fd, [fitting], offset)
 
+    def copy_range(
+        self,
+        source: int,
+        source_offset: int,
+        target: int,
+        target_offset: int,
+        count: int,
+    ) -> int:
+        """Copy what still fits; fail when nothing does."""
+        content = self.pread(source, count, source_offset)
+        return self.pwritev(target, [content], target_offset)
 
-class MemoryStoreTests(StoreContract, TestCase):
+
+class MemoryStoreTests(ConcatenationContract, TestCase):
     """The contract on MemoryStore."""
 
     async def make_store(self) -> MemoryStore:
@@ -94,7 +107,7 @@ class MemoryStoreTests(StoreContract, TestCase):
         self.assertIsNone(MemoryStore().room_bytes())
 
 
-class _FileStoreContract(StoreContract):
+class _FileStoreContract(ConcatenationContract):
     durability = Durability.FINISH
 
     def make_disk(self) -> IDisk:

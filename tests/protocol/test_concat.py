@@ -83,7 +83,7 @@ class HeaderTests(SynchronousTestCase):
     @given(st.binary(max_size=40) | st.binary(max_size=40).map(b"final;".__add__))
     @steady(300)
     def test_any_bytes(self, value: bytes) -> None:
-        """Whatever the bytes, it is understood or refused; the echo is clean (T-166)."""
+        """Any bytes are understood or refused, and the echo is clean (T-166)."""
         try:
             found = parse_concat([value])
         except InvalidConcat:

@@ -21,7 +21,9 @@ from tustwisted.testing import ImmediateDisk
 _T = TypeVar("_T")
 
 HOST = Host("machine", "boot 1")
-TAKES_SPACE = frozenset({"create", "open", "pwritev", "write", "make_directory"})
+TAKES_SPACE = frozenset(
+    {"create", "open", "pwritev", "copy_range", "write", "make_directory"}
+)
 
 
 def steady(max_examples: int) -> settings:
@@ -153,6 +155,9 @@ def _half(files: IFiles, name: str, args: tuple[Any, ...]) -> None:
         fd, buffers, offset = args
         content = b"".join(buffers)
         files.pwritev(fd, [content[: len(content) // 2]], offset)
+    elif name == "copy_range":
+        source, begin, target, end, count = args
+        files.copy_range(source, begin, target, end, count // 2)
     elif name == "write":
         path, content, mode, _ = args
         files.write(path, content[: len(content) // 2], mode, False)

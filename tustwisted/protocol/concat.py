@@ -92,10 +92,10 @@ def find_id(url: str, mounts: Sequence[Segments]) -> str:
     if segments and not segments[-1]:
         del segments[-1]  # /files/a/
     for mount in mounts:
-        upload_id = b"/".join(segments[len(mount) :]).decode("latin-1")
-        if not first and segments[: len(mount)] == list(mount):
-            if is_upload_id(upload_id):
-                return upload_id
+        below, rest = segments[: len(mount)], segments[len(mount) :]
+        upload_id = b"/".join(rest).decode("latin-1")
+        if not first and below == list(mount) and is_upload_id(upload_id):
+            return upload_id
     raise UploadNotFound
 
 
