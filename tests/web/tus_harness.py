@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 BASE = b"/files/"
 HOST = b"files.example"
-EXTENSIONS = b"creation,termination"
+EXTENSIONS = b"creation,termination,concatenation"
 """What is offered when nothing is switched off or set up."""
 
 UPLOAD_METHODS = b"HEAD, PATCH, DELETE, OPTIONS"

@@ -19,7 +19,11 @@ from tustwisted.protocol.ids import is_upload_id
 HEADER = "Upload-Concat"
 
 Segments: TypeAlias = Sequence[bytes]
-"""The path of a mount, decoded and split: ``[b"files", b"tus"]``; ``[]`` for ``/``."""
+"""
+A path, split and then decoded: ``[b"", b"files", b"a"]`` for ``/files/a``.
+
+That of a mount is without the first slash: ``[b"files"]``, and ``[]`` for the root.
+"""
 
 _FINAL = "final;"
 
@@ -45,8 +49,8 @@ class Final:
     header: str
     """The whole value as it was sent, printable ASCII (T-166)."""
 
-    urls: tuple[str, ...]
-    """Of the partial uploads, in order, one or more; not looked at yet."""
+    paths: tuple[Segments, ...]
+    """Of the URLs of the partial uploads, in order, one or more."""
 
 
 def parse_concat(values: Sequence[bytes]) -> Partial | Final | None:
@@ -55,9 +59,10 @@ def parse_concat(values: Sequence[bytes]) -> Partial | Final | None:
 
     :param values: one for each header line.
     :returns: ``None`` when absent.
-    :raises InvalidConcat: repeated, or neither ``partial`` nor ``final;`` and URLs.
+    :raises InvalidConcat: repeated, or neither ``partial`` nor ``final;`` and URLs
+        without query and fragment.
 
-    Spec: tus 1.0.0, Upload-Concat; rows T-027, T-174, T-175.
+    Spec: tus 1.0.0, Upload-Concat; rows T-027, T-173 to T-175.
     """
     if not values:
         return None
@@ -68,27 +73,30 @@ def parse_concat(values: Sequence[bytes]) -> Partial | Final | None:
         return Partial()
     if not (header.startswith(_FINAL) and header.isascii() and header.isprintable()):
         raise InvalidConcat(HEADER, "must be partial, or final; followed by URLs")
-    urls = tuple(url for url in header.removeprefix(_FINAL).split(" ") if url)
+    urls = [url for url in header.removeprefix(_FINAL).split(" ") if url]
     if not urls:
         raise InvalidConcat(HEADER, "lists no partial uploads")
-    return Final(header, urls)
+    return Final(header, tuple(map(_path_of, urls)))
 
 
-def find_id(url: str, mounts: Sequence[Segments]) -> str:
-    """
-    Tell which upload a URL names; whether there is one is another question.
-
-    :param mounts: where uploads are, as clients see it: any of these paths will do.
-    :raises InvalidConcat: it is no URL, or has a query or a fragment.
-    :raises UploadNotFound: no upload of this server can have it.
-
-    Spec: tus 1.0.0, Concatenation; rows T-170 to T-173.
-    """
+def _path_of(url: str) -> Segments:
     match = _URL.fullmatch(url)
     if match is None:
         raise InvalidConcat(HEADER, "lists something that is not the URL of an upload")
     # Split first: an encoded slash parts nothing, as in the routes.
-    first, *segments = (unquote_to_bytes(part) for part in match[1].split("/"))
+    return [unquote_to_bytes(segment) for segment in match[1].split("/")]
+
+
+def find_id(path: Segments, mounts: Sequence[Segments]) -> str:
+    """
+    Tell which upload a path names; whether there is one is another question.
+
+    :param mounts: where uploads are, as clients see it: any of these paths will do.
+    :raises UploadNotFound: no upload of this server can have it.
+
+    Spec: tus 1.0.0, Concatenation; rows T-170 to T-173.
+    """
+    first, *segments = path
     if segments and not segments[-1]:
         del segments[-1]  # /files/a/
     for mount in mounts:

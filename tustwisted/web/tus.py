@@ -22,6 +22,7 @@ from tustwisted.errors import (
     TusError,
     UploadNotFound,
 )
+from tustwisted.protocol.concat import Final
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
     parse_length,
@@ -31,6 +32,7 @@ from tustwisted.protocol.metadata import parse_metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.protocol.versions import TUS_VERSION
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.concatenation import create_final, set_concat, wanted_concat
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
@@ -78,13 +80,19 @@ class TusRoutes:
     @app.route("/", methods=["POST"])
     async def create(self, request: Request) -> bytes:
         """
-        Begin an upload; a body is not read (T-062).
+        Begin an upload, or put one together; a body is not read (T-062).
 
-        Spec: tus 1.0.0, Creation; rows T-050 to T-081.
+        Spec: tus 1.0.0, Creation, Concatenation; rows T-050 to T-081, T-163 to T-192.
         """
-        length = _declared_length(request)
-        metadata = parse_metadata(_values(request, b"Upload-Metadata"))
-        upload = await self._uploads.create(length, metadata)
+        concat = wanted_concat(request, self._uploads)
+        if isinstance(concat, Final):
+            upload = await create_final(request, self._uploads, concat)
+        else:
+            length = _declared_length(request)
+            metadata = parse_metadata(_values(request, b"Upload-Metadata"))
+            upload = await self._uploads.create(
+                length, metadata, is_partial=concat is not None
+            )
         request.setResponseCode(201)
         request.setHeader(b"Content-Length", b"0")
         request.setHeader(
@@ -102,6 +110,7 @@ class TusRoutes:
         """
         upload = await self._uploads.status(upload_id)
         _set_facts(request, upload)
+        set_concat(request, upload)
         return b""
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
@@ -169,8 +178,6 @@ def _values(request: IRequest, name: bytes) -> Sequence[bytes]:
 
 def _declared_length(request: Request) -> int:
     length = parse_length(_values(request, b"Upload-Length"))
-    if _values(request, b"Upload-Concat"):
-        raise ExtensionDisabled("concatenation")
     if _values(request, b"Upload-Defer-Length"):
         if length is not None:
             raise AmbiguousUploadLength
