@@ -212,7 +212,7 @@ class UrlTests(_ConcatenationCase):
     """How parts are named."""
 
     def test_forms(self) -> None:
-        """Absolute, with a slash, encoded: only the path counts (T-170, T-171, T-172)."""
+        """However it is written, only the path counts (T-170, T-171, T-172)."""
         encoded = BASE + b"%%%02x" % self.a[len(BASE)] + self.a[len(BASE) + 1 :]
         for url in (
             self.a,
