@@ -113,7 +113,10 @@ class IConcatenates(Interface):
         """
         Create an upload with the bytes of others, at one stroke (D13).
 
-        The upload is not there, for anybody, until all its bytes are.
+        The upload is not there, for anybody, until all its bytes are, and these are as
+        safe then as those of a finished one: nobody could send them again.  Whether
+        the parts are partial uploads is not for the store to judge.  The caller does
+        not cancel this, but tells by ``is_wanted`` that it may end; he holds no lock.
 
         :param info: the new upload, in state receiving; ``partial_uploads`` says which
             bytes it has, in order, an id perhaps more than once, and ``length`` how

@@ -35,7 +35,7 @@ BASE = b"/files/"
 HOST = b"files.example"
 EXTENSIONS = (
     b"creation,creation-with-upload,creation-defer-length,termination,"
-    b"checksum,checksum-trailer"
+    b"checksum,checksum-trailer,concatenation"
 )
 """What is offered when nothing is switched off or set up."""
 

@@ -8,12 +8,19 @@ from collections.abc import Callable, Sequence
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
+from tustwisted.abilities import (
+    IChunkWriter,
+    IConcatenates,
+    IDefersLength,
+    IVerifiesChunks,
+)
 from tustwisted.errors import (
     NoSpace,
     OffsetConflict,
     StorageFailed,
     UploadExists,
+    UploadInterrupted,
+    UploadNotFinished,
     UploadNotFound,
 )
 from tustwisted.interfaces import IDataStore, IUploadWriter
@@ -27,7 +34,7 @@ class _MemoryUpload:
     content: bytearray = field(factory=bytearray)
 
 
-@implementer(IDataStore, IDefersLength, IVerifiesChunks)
+@implementer(IDataStore, IConcatenates, IDefersLength, IVerifiesChunks)
 @define(eq=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
@@ -96,6 +103,25 @@ class MemoryStore:
             for upload_id, upload in self._uploads.items()
             if upload.info.at(len(upload.content)).awaits_finish
         ]
+
+    async def concatenate(
+        self, info: UploadInfo, is_wanted: Callable[[], bool]
+    ) -> None:
+        """See :meth:`tustwisted.abilities.IConcatenates.concatenate`."""
+        if not is_wanted():
+            raise UploadInterrupted
+        parts = [self._find(upload_id) for upload_id in info.partial_uploads]
+        if any(part.info.state is not UploadState.FINISHED for part in parts):
+            raise UploadNotFinished
+        content = bytearray().join(part.content for part in parts)
+        if len(content) != info.length:
+            raise UploadNotFinished
+        room = self.room_bytes()
+        if room is not None and len(content) > room:
+            raise NoSpace
+        await self.create(info)
+        upload = self._find(info.upload_id)
+        upload.content, upload.modified_s = content, self.now_s()
 
     def content(self, upload_id: str) -> bytes:
         """

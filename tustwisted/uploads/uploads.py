@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tustwisted.abilities import IConcatenates
 from tustwisted.errors import (
+    ExtensionDisabled,
     ServerShutdown,
     TusError,
     UploadNotFound,
@@ -34,6 +36,7 @@ from tustwisted.uploads.checks import (
 )
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Claim
+from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.finishing import FinishStep, OnFinish
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
@@ -140,6 +143,64 @@ class Uploads:
         :raises NoSpace: or :class:`StorageFailed`; nothing remains.
         """
         return self._ongoing.own(self._create(length, metadata, upload_id, is_partial))
+
+    async def concatenate(
+        self,
+        partial_uploads: Sequence[str],
+        metadata: Metadata,
+        *,
+        length: int | None = None,
+        concat_header: str = "",
+        upload_id: str | None = None,
+    ) -> UploadInfo:
+        """
+        Put a final upload together from partial ones, which takes as long as to copy.
+
+        Until all its bytes are there nobody can see it.  Cancelling this gives it up,
+        unless it is there already.
+
+        :param partial_uploads: their ids in order, one perhaps more than once.
+        :param length: what the sender believes it to be; ``None``: he does not say.
+        :param concat_header: ``Upload-Concat`` as it was sent, printable ASCII.
+        :param upload_id: an id of the application's own; a random one by default.
+        :raises UploadNotFound: one of them is not there.
+        :raises InvalidConcat: one is not a partial upload.
+        :raises UploadNotFinished: one is not finished.
+        :raises InvalidUploadLength: ``length`` is not that of all together.
+        :raises UploadTooLarge: that is above the maximum.
+        :raises ExtensionDisabled: the store, or the configuration, does not allow it.
+        :raises ServerShutdown: the server is stopping; nothing remains.
+        :raises NoSpace: or :class:`StorageFailed`; nothing remains.
+        :raises FinishFailed: the upload is there, but its finish step failed.
+
+        Spec: tus 1.0.0, Concatenation; rows T-165 to T-192.
+        """
+        self._require_running()
+        store = IConcatenates(self.store, None)
+        if store is None or Extension.CONCATENATION not in self.extensions:
+            raise ExtensionDisabled(Extension.CONCATENATION.value)
+        final = UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            None,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_final=True,
+            partial_uploads=tuple(partial_uploads),
+            concat_header=concat_header,
+        )
+        work = Concatenation(
+            store,
+            self.status,
+            self._finish_locked,
+            self.clock,
+            self.max_size_bytes,
+            lambda: self.is_running,
+        )
+        try:
+            return await self._ongoing.own(work.run(final, length))
+        except CancelledError:
+            work.give_up()  # nobody would ever learn the id
+            raise
 
     async def status(self, upload_id: str) -> UploadInfo:
         """
