@@ -42,7 +42,7 @@ class KilledTests(SynchronousTestCase):
         """After each kill and start, each final is 404 or whole (T-191, D13)."""
         random = Random(SEED)
         for _ in range(KILLS):
-            self.kill_at(random.uniform(-0.05, 1.2))
+            self.kill_at(random.uniform(-0.05, 1.4))
             self.program.start()
             self.check()
         orphans = without_record(self.program.directory)
@@ -69,9 +69,9 @@ class KilledTests(SynchronousTestCase):
             data = self.program.directory / name
             size = min(progress, 1.0) * len(self.content)
             until(lambda: data.stat().st_size >= size, "so much is copied")
-        if progress > 1.1:
+        if progress > 1.3:
             self.until_answered(client)
-        elif progress > 1.05:
+        elif progress > 1.2:
             until(data.with_name(f"{name}.info").exists, "there is a record")
         self.program.kill()
         client.close()
