@@ -84,6 +84,7 @@ class SmallFiles(OsFiles):
         content = self.pread(source, count, source_offset)
         return self.pwritev(target, [content], target_offset)
 
+
 class _EveryContract(
     StoreContract,
     ConcatenationContract,
@@ -94,8 +95,6 @@ class _EveryContract(
 
 
 class MemoryStoreTests(_EveryContract, TestCase):
-
-class MemoryStoreTests(ConcatenationContract, TestCase):
     """The contract on MemoryStore."""
 
     async def make_store(self) -> MemoryStore:

@@ -31,6 +31,7 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.concatenation import AT_ONCE
 from tustwisted.uploads.uploads import Uploads
 
@@ -148,7 +149,9 @@ class FinalTests(_ConcatenationCase):
         """Nobody writes to a final upload, at whatever offset (T-186)."""
         final = self.successResultOf(self.begin("a"))
         for offset in (0, 3, 4):
-            receiving = self.start(self.uploads.receive(final.upload_id, offset, 1))
+            receiving = self.start(
+                self.uploads.receive(final.upload_id, Chunk(offset, 1))
+            )
             self.failureResultOf(receiving, ModifyFinal)
 
     def test_removal(self) -> None:

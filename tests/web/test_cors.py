@@ -107,7 +107,7 @@ class AnswerTests(TusCase):
             message(b"GET", BASE, ORIGIN, tus=None),
             message(b"POST", BASE, ORIGIN, tus=None),
             message(b"POST", BASE, b"Expect: x", ORIGIN),
-            message(b"POST", BASE, b"Upload-Concat: partial", ORIGIN),
+            message(b"POST", BASE, b"Transfer-Encoding: identity", ORIGIN),
             message(b"GET", b"/elsewhere/deep", ORIGIN, tus=None),
             message(b"HEAD", path, ORIGIN, host=None),
         ):

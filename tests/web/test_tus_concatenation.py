@@ -10,6 +10,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.uploads.support import SlowStore
+from tests.web.test_tus_checksum import checksum
 from tests.web.tus_harness import (
     BASE,
     CHUNKED,
@@ -25,6 +26,7 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.web.resource import TusResource
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import enable_streaming
 
 PARTIAL = b"Upload-Concat: partial"
@@ -94,6 +96,22 @@ class PartialTests(_ConcatenationCase):
         self.assert_stored(path, b"abcde")
         self.assertEqual(self.server.ask(message(b"DELETE", path)).status, 204)
         self.assertEqual(self.server.head(path).status, 404)
+
+    def test_with_every_extension(self) -> None:
+        """Bytes at creation, checksums and a deferred length are for it (T-164)."""
+        lines = (PARTIAL, b"Upload-Defer-Length: 1", UPLOAD_BYTES, checksum(b"abc"))
+        response = self.server.ask(message(b"POST", BASE, *lines, body=b"abc"))
+        path = self.made(response)
+        head = self.server.head(path)
+        self.assertEqual(head[b"Upload-Concat"], b"partial")
+        self.assertEqual(head[b"Upload-Defer-Length"], b"1")
+        wrong = patch(path, 3, checksum(b"xyz"), body=b"def")
+        self.assertEqual(self.server.ask(wrong).status, 460)
+        length = b"Upload-Length: 6"
+        right = patch(path, 3, length, checksum(b"def"), body=b"def")
+        self.assertEqual(self.server.ask(right).status, 204)
+        final_path = self.made(self.concatenate(path, self.a))
+        self.assert_stored(final_path, b"abcdefabc")
 
     def test_needs_a_length(self) -> None:
         """Without a length it is refused as any other (T-055)."""
@@ -476,3 +494,39 @@ class ManyTests(_ConcatenationCase):
         self.server.clock.advance(0)
         (response,) = client.responses()
         self.assert_stored(self.made(response), b"".join(contents))
+
+
+class PublicUrlTests(_ConcatenationCase):
+    """A server whose clients know it by another path than a proxy uses."""
+
+    def setUp(self) -> None:
+        settings = WebSettings(public_url="https://up.example/up%20loads/")
+        self.serve(Server(settings=settings))
+
+    def part(self, content: bytes) -> bytes:
+        """Upload a part; its path is that of the server."""
+        sent = message(
+            b"POST",
+            BASE,
+            PARTIAL,
+            b"Upload-Length: %d" % len(content),
+            UPLOAD_BYTES,
+            body=content,
+        )
+        location = self.server.ask(sent)[b"Location"] or b""
+        prefix = b"https://up.example/up%20loads/"
+        self.assertTrue(location.startswith(prefix))
+        return BASE + location.removeprefix(prefix)
+
+    def test_either_path(self) -> None:
+        """The URLs that clients know name the uploads, and its own do (T-170)."""
+        a = self.a.replace(BASE, b"https://up.example/up%20loads/")
+        response = self.concatenate(a, self.b)
+        self.assertEqual(response.status, 201)
+        path = BASE + (response[b"Location"] or b"").rpartition(b"/")[2]
+        self.assert_stored(path, b"abcdefgh")
+
+    def test_no_other(self) -> None:
+        """Others do not (T-173)."""
+        response = self.concatenate(self.a.replace(BASE, b"/uploads/"))
+        self.assert_not_made(response, 404, "ERR_UPLOAD_NOT_FOUND")
