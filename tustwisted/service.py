@@ -15,8 +15,10 @@ from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
+from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 
@@ -53,6 +55,7 @@ class UploadsService(Service):
         self.uploads = uploads
         self._disk = disk
         self._recovery: Deferred[None] | None = None
+        self._sweeper = Sweeper(uploads, uploads.clock)
         self._is_stopping = False
 
     @classmethod
@@ -67,14 +70,17 @@ class UploadsService(Service):
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory, for one process.
 
         Nothing is opened before the service starts.  The reactor provides
         ``IReactorFromThreads`` and ``IReactorTime``.  The other parameters are those of
-        :class:`~tustwisted.store.file.FileStore` and
-        :class:`~tustwisted.uploads.uploads.Uploads`.
+        :class:`~tustwisted.store.file.FileStore`,
+        :class:`~tustwisted.uploads.uploads.Uploads` and
+        :class:`~tustwisted.protocol.expiration.Expiration`.
         """
         disk = Disk(reactor)
         uploads = Uploads(
@@ -85,12 +91,13 @@ class UploadsService(Service):
             max_size_bytes,
             lock_timeout_s,
             on_finish,
+            expiration=Expiration(expire_after_s, expire_finished_after_s),
         )
         return cls(uploads, disk)
 
     def startService(self) -> None:
         """
-        Take the store and the lock, then finish what a crash left unfinished.
+        Take the store and the lock, then do what :meth:`keep_house` does.
 
         :raises StartFailed: the store or the locker cannot work.
         """
@@ -99,7 +106,7 @@ class UploadsService(Service):
 
     async def _begin(self) -> None:
         await self.start()
-        self.recover()
+        self.keep_house()
 
     async def start(self) -> None:
         """
@@ -113,9 +120,15 @@ class UploadsService(Service):
         await self.uploads.start()
         self._disk.start()
 
-    def recover(self) -> None:
-        """Begin to finish what a crash left unfinished."""
+    def keep_house(self) -> None:
+        """
+        Begin to finish what a crash left unfinished, and to sweep from time to time.
+
+        Every process does that for its directory; it is here that one of several
+        would be chosen (D10).
+        """
         self._recovery = Deferred.fromCoroutine(self._recover())
+        self._sweeper.start()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -139,6 +152,7 @@ class UploadsService(Service):
             self._is_stopping = False
 
     async def _stop(self) -> None:
+        self._sweeper.stop()
         await self.uploads.stop()
         if self._recovery is not None:
             await self._recovery

@@ -12,6 +12,7 @@ from threading import Event
 from attrs import define, field
 from zope.interface import implementer
 
+from tustwisted.abilities import ISearch, ISweeps
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
@@ -22,6 +23,7 @@ from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
+from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
 
@@ -36,7 +38,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore)
+@implementer(IDataStore, ISweeps)
 @define(eq=False)
 class FileStore:
     """
@@ -224,4 +226,10 @@ class FileStore:
         """
         return await self._disk.write(
             lookup.find_awaiting_finish, self._shelf, self._stopped.is_set
+        )
+
+    def search(self, leftover_before_s: float) -> ISearch:
+        """See :meth:`tustwisted.abilities.ISweeps.search`."""
+        return FileSearch(
+            self._shelf, self._disk, leftover_before_s, self._stopped.is_set
         )

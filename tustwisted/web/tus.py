@@ -22,6 +22,7 @@ from tustwisted.errors import (
     TusError,
     UploadNotFound,
 )
+from tustwisted.protocol.expiration import imf_fixdate
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
     parse_length,
@@ -86,6 +87,7 @@ class TusRoutes:
         metadata = parse_metadata(_values(request, b"Upload-Metadata"))
         upload = await self._uploads.create(length, metadata)
         request.setResponseCode(201)
+        _set_expiry(request, await self._uploads.expires_at(upload))
         request.setHeader(b"Content-Length", b"0")
         request.setHeader(
             b"Location",
@@ -102,6 +104,7 @@ class TusRoutes:
         """
         upload = await self._uploads.status(upload_id)
         _set_facts(request, upload)
+        _set_expiry(request, self._uploads.expiration.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
@@ -125,6 +128,7 @@ class TusRoutes:
             raise
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
+        _set_expiry(request, await self._uploads.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["DELETE"])
@@ -186,6 +190,16 @@ def _set_facts(request: Request, upload: UploadInfo) -> None:
         request.setHeader(b"Upload-Length", b"%d" % upload.length)
     if upload.metadata.header:
         request.setHeader(b"Upload-Metadata", upload.metadata.header.encode("ascii"))
+
+
+def _set_expiry(request: Request, expires_at_s: float | None) -> None:
+    """
+    Tell when an upload expires, if it does (T-014, T-149 to T-152).
+
+    Spec: tus 1.0.0, Upload-Expires.
+    """
+    if expires_at_s is not None:
+        request.setHeader(b"Upload-Expires", imf_fixdate(expires_at_s).encode())
 
 
 def _request_id(request: IRequest) -> str:
