@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.harness import Peer, sized
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.tap import Options, makeService
@@ -33,6 +34,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(options["durability"], Durability.FINISH)
         self.assertEqual(options["idle-timeout"], 60)
         self.assertEqual(options["lock-timeout"], 20)
+        self.assertIs(options["expire-after"], None)
+        self.assertIs(options["expire-finished-after"], None)
         self.assertEqual(options["file-mode"], 0o664)
         self.assertEqual(options["dir-mode"], 0o775)
 
@@ -62,6 +65,8 @@ class OptionsTests(SynchronousTestCase):
             ("durability", "some"),
             ("idle-timeout", "soon"),
             ("lock-timeout", "0"),
+            ("expire-after", "never"),
+            ("expire-finished-after", "0d"),
             ("file-mode", "rw"),
             ("dir-mode", "9"),
             ("disable", "everything"),
@@ -92,6 +97,14 @@ class OptionsTests(SynchronousTestCase):
         peer.send(sized(b"x" * 10**6)[:-1])
         self.assertEqual(peer.statuses(), [404])
         peer.lose()
+
+    def test_ages_reach_the_uploads(self) -> None:
+        """The ages are those of unfinished and of finished uploads (T-160)."""
+        words = ("--expire-after", "24h", "--expire-finished-after", "30d")
+        service: Any = makeService(parsed(*words, "--upload-dir", self.mktemp()))
+        self.assertEqual(
+            service._uploads.uploads.expiration, Expiration(86400, 30 * 86400)
+        )
 
     def test_making_the_service_opens_nothing(self) -> None:
         """Before startService there is no directory, no lock and no port (D12)."""

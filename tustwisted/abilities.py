@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from zope.interface import Attribute, Interface
 
 from tustwisted.interfaces import IUploadWriter
@@ -132,3 +133,73 @@ class IConcatenates(Interface):
         :raises NoSpace: nothing remains.
         :raises StorageFailed: nothing remains.
         """
+
+
+class ISweeps(Interface):
+    """A store that can be searched for what nobody wants any more (expiration)."""
+
+    def search(leftover_before_s: float) -> ISearch:
+        """
+        Begin to look at everything that is there.
+
+        :param leftover_before_s: what a crash may have left counts as left when it has
+            not been touched since, seconds since 1970.
+        """
+
+
+class ISearch(Interface):
+    """
+    One look at everything, in small steps; changes nothing but by :meth:`clear`.
+
+    It needs no locks, and what comes and goes meanwhile may be seen or not.  Several
+    processes may search the same uploads.
+    """
+
+    async def next_batch() -> Batch | None:
+        """
+        Look at some more, off the reactor or for less than a millisecond in it.
+
+        :returns: ``None`` when everything was seen, or the store was stopped.
+        """
+
+    async def clear(leftover: Leftover) -> bool:
+        """
+        Clear something away, if it still is what it was; for the holder of its lock.
+
+        :returns: whether it was cleared away.
+        :raises StorageFailed: the storage failed.
+        """
+
+    def close() -> None:
+        """Let go of what was opened to search; no call is going on."""
+
+
+@frozen
+class Leftover:
+    """What a crash has left behind, and nobody can ask for."""
+
+    upload_id: str
+    """Who clears it away holds the lock of this upload."""
+
+    name: str
+    """What the store calls it."""
+
+
+@frozen
+class LeftAlone:
+    """What fits nothing that the store makes, and might be somebody's own."""
+
+    name: str
+    """What the store calls it."""
+
+    problem: str
+    """What is wrong with it; completes 'it ...'."""
+
+
+@frozen
+class Batch:
+    """Some of what is in a store."""
+
+    uploads: tuple[UploadInfo, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()

@@ -15,9 +15,11 @@ from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
+from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 
@@ -54,6 +56,7 @@ class UploadsService(Service):
         self.uploads = uploads
         self._disk = disk
         self._recovery: Deferred[None] | None = None
+        self._sweeper = Sweeper(uploads, uploads.clock)
         self._is_stopping = False
 
     @classmethod
@@ -69,14 +72,17 @@ class UploadsService(Service):
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
         switched_off: Collection[Extension] = (),
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory, for one process.
 
         Nothing is opened before the service starts.  The reactor provides
         ``IReactorFromThreads`` and ``IReactorTime``.  The other parameters are those of
-        :class:`~tustwisted.store.file.FileStore` and
-        :class:`~tustwisted.uploads.uploads.Uploads`.
+        :class:`~tustwisted.store.file.FileStore`,
+        :class:`~tustwisted.uploads.uploads.Uploads` and
+        :class:`~tustwisted.protocol.expiration.Expiration`.
         """
         disk = Disk(reactor)
         uploads = Uploads(
@@ -88,12 +94,13 @@ class UploadsService(Service):
             lock_timeout_s,
             on_finish,
             switched_off=switched_off,
+            expiration=Expiration(expire_after_s, expire_finished_after_s),
         )
         return cls(uploads, disk)
 
     def startService(self) -> None:
         """
-        Take the store and the lock, then finish what a crash left unfinished.
+        Take the store and the lock, then do what :meth:`keep_house` does.
 
         :raises StartFailed: the store or the locker cannot work.
         """
@@ -102,7 +109,7 @@ class UploadsService(Service):
 
     async def _begin(self) -> None:
         await self.start()
-        self.recover()
+        self.keep_house()
 
     async def start(self) -> None:
         """
@@ -116,9 +123,15 @@ class UploadsService(Service):
         await self.uploads.start()
         self._disk.start()
 
-    def recover(self) -> None:
-        """Begin to finish what a crash left unfinished."""
+    def keep_house(self) -> None:
+        """
+        Begin to finish what a crash left unfinished, and to sweep from time to time.
+
+        Every process does that for its directory; it is here that one of several
+        would be chosen (D10).
+        """
         self._recovery = Deferred.fromCoroutine(self._recover())
+        self._sweeper.start()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -142,6 +155,7 @@ class UploadsService(Service):
             self._is_stopping = False
 
     async def _stop(self) -> None:
+        self._sweeper.stop()
         await self.uploads.stop()
         if self._recovery is not None:
             await self._recovery

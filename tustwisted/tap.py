@@ -59,6 +59,19 @@ class Options(WebOptions):
         ],
         ["idle-timeout", None, "60s", "End a request that sends nothing for so long."],
         ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
+        [
+            "expire-after",
+            None,
+            None,
+            "Remove an unfinished upload so long after its last byte, such as 24h; "
+            "never by default.",
+        ],
+        [
+            "expire-finished-after",
+            None,
+            None,
+            "Remove a finished one, too, such as 30d; never by default.",
+        ],
         ["file-mode", None, "664", "Permissions of new files, less the umask."],
         ["dir-mode", None, "775", "Permissions of new directories, less the umask."],
     ]
@@ -97,6 +110,8 @@ class Options(WebOptions):
             ("durability", _parse_durability),
             ("idle-timeout", parse_time),
             ("lock-timeout", parse_time),
+            ("expire-after", parse_time),
+            ("expire-finished-after", parse_time),
             ("file-mode", parse_mode),
             ("dir-mode", parse_mode),
         ]
@@ -166,6 +181,8 @@ def makeService(options: Options) -> IService:
         max_size_bytes=options["max-size"],
         lock_timeout_s=options["lock-timeout"],
         switched_off=options["disable"],
+        expire_after_s=options["expire-after"],
+        expire_finished_after_s=options["expire-finished-after"],
     )
     web = options["web"]
     site = DrainingSite(

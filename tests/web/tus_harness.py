@@ -20,6 +20,7 @@ from tests.web.harness import Peer, Wire
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk
@@ -235,9 +236,12 @@ class Server:
         random_bytes: Callable[[int], bytes] = os.urandom,
         switched_off: Collection[Extension] = (),
         wants: Wants = everything,
+        expiration: Expiration = Expiration(),  # noqa: B008
     ) -> None:
         self.clock = Clock()
-        self.store: Any = MemoryStore() if store is None else store
+        self.store: Any = store
+        if store is None:
+            self.store = MemoryStore(seconds=self.clock.seconds)
         self.locker = MemoryLocker(self.clock)
         self.told: list[UploadFinished] = []
         self.on_finish: Callable[[], Deferred[None] | None] = lambda: None
@@ -252,6 +256,7 @@ class Server:
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
             switched_off=switched_off,
+            expiration=expiration,
         )
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"

@@ -16,6 +16,8 @@ from tustwisted.abilities import (
     IChunkWriter,
     IConcatenates,
     IDefersLength,
+    ISearch,
+    ISweeps,
     IVerifiesChunks,
 )
 from tustwisted.errors import StoreUnusable, TusError
@@ -30,6 +32,7 @@ from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
+from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
@@ -45,7 +48,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore, IConcatenates, IDefersLength, IVerifiesChunks)
+@implementer(IDataStore, IConcatenates, IDefersLength, ISweeps, IVerifiesChunks)
 @define(eq=False)
 class FileStore:
     """
@@ -264,4 +267,10 @@ class FileStore:
         """
         return await self._disk.write(
             lookup.find_awaiting_finish, self._shelf, self._stopped.is_set
+        )
+
+    def search(self, leftover_before_s: float) -> ISearch:
+        """See :meth:`tustwisted.abilities.ISweeps.search`."""
+        return FileSearch(
+            self._shelf, self._disk, leftover_before_s, self._stopped.is_set
         )

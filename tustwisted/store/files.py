@@ -102,6 +102,9 @@ class IFiles(Interface):
         :raises OSError: (``ELOOP``) something else is there, such as a symlink.
         """
 
+    def changed_s(path: str) -> float:
+        """Tell when a name in a directory last changed, seconds since 1970."""
+
     def exists(path: str) -> bool:
         """Tell whether anything is there, also a symlink that leads nowhere."""
 
@@ -198,6 +201,10 @@ class OsFiles:
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.ELOOP, "not a regular file", path)
         return FileStat(found.st_size, found.st_mtime)
+
+    def changed_s(self, path: str) -> float:
+        """See :meth:`IFiles.changed_s`."""
+        return os.lstat(path).st_mtime
 
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""

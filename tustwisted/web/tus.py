@@ -23,6 +23,7 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.checksum import ALGORITHMS
 from tustwisted.protocol.concat import Final
+from tustwisted.protocol.expiration import imf_fixdate
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
@@ -107,21 +108,23 @@ class TusRoutes:
             upload = await create_final(request, self._uploads, concat, mounts)
             self._set_location(request, upload)
         else:
-            await self._create(request, concat is not None)
+            upload = await self._create(request, concat is not None)
         request.setResponseCode(201)
+        _set_expiry(request, await self._uploads.expires_at(upload))
         request.setHeader(b"Content-Length", b"0")
         return b""
 
-    async def _create(self, request: Request, is_partial: bool) -> None:
+    async def _create(self, request: Request, is_partial: bool) -> UploadInfo:
         wish = read_creation(request, self._uploads.extensions, is_partial)
         if wish.brings_bytes:
             upload = await self._create_and_receive(request, wish)
             request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
-            return
+            return upload
         upload = await self._uploads.create(
             wish.length, wish.metadata, is_partial=is_partial
         )
         self._set_location(request, upload)
+        return upload
 
     async def _create_and_receive(self, request: Request, wish: Creation) -> UploadInfo:
         body = self._bodies.body_of(request)
@@ -158,6 +161,7 @@ class TusRoutes:
         upload = await self._uploads.status(upload_id)
         _set_facts(request, upload)
         set_concat(request, upload)
+        _set_expiry(request, self._uploads.expiration.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
@@ -180,6 +184,7 @@ class TusRoutes:
         upload = await _deliver(body, receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
+        _set_expiry(request, await self._uploads.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["DELETE"])
@@ -237,6 +242,16 @@ def _set_facts(request: Request, upload: UploadInfo) -> None:
         request.setHeader(b"Upload-Length", b"%d" % upload.length)
     if upload.metadata.header:
         request.setHeader(b"Upload-Metadata", upload.metadata.header.encode("ascii"))
+
+
+def _set_expiry(request: Request, expires_at_s: float | None) -> None:
+    """
+    Tell when an upload expires, if it does (T-014, T-149 to T-152).
+
+    Spec: tus 1.0.0, Upload-Expires.
+    """
+    if expires_at_s is not None:
+        request.setHeader(b"Upload-Expires", imf_fixdate(expires_at_s).encode())
 
 
 def _request_id(request: IRequest) -> str:
