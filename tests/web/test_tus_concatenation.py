@@ -22,6 +22,7 @@ from tests.web.tus_harness import (
     message,
     patch,
 )
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
@@ -328,6 +329,18 @@ class RefusedTests(_ConcatenationCase):
         """A part that is not there is 404 (T-176)."""
         response = self.concatenate(self.a, BASE + b"unknown")
         self.assert_not_made(response, 404, "ERR_UPLOAD_NOT_FOUND")
+
+    def test_expired(self) -> None:
+        """One that has expired is 410 (T-177)."""
+        self.serve(Server(expiration=Expiration(unfinished_after_s=60)))
+        self.server.clock.advance(30)
+        young = self.part(b"young")
+        self.server.clock.advance(31)
+        for urls in ((self.a,), (young, self.a), (self.a, young, self.b)):
+            response = self.concatenate(*urls)
+            self.assert_refused(response, 410, "ERR_UPLOAD_EXPIRED")
+            self.assertEqual(len(self.server.ids), 3)
+        self.assertEqual(self.concatenate(young).status, 201)
 
     def test_removed(self) -> None:
         """So is one that was removed (T-176)."""
