@@ -6,10 +6,19 @@ import os
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from tests.web.harness import Peer, sized
+from tustwisted.interfaces import IDisk
 from tustwisted.store.durability import Durability
+from tustwisted.store.memory import MemoryStore
 from tustwisted.tap import Options, makeService
+
+
+def make_store(directory: str, disk: IDisk) -> MemoryStore:
+    """Make a store that shows what it was made with."""
+    assert verifyObject(IDisk, disk)
+    return MemoryStore(capacity_bytes=len(directory))
 
 
 def parsed(*words: str) -> Options:
@@ -34,6 +43,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["lock-timeout"], 20)
         self.assertEqual(options["file-mode"], 0o664)
         self.assertEqual(options["dir-mode"], 0o775)
+        self.assertIs(options["store"], None)
 
     def test_ports_add_up(self) -> None:
         """--port may be repeated, before or after the --host it means."""
@@ -51,10 +61,38 @@ class OptionsTests(SynchronousTestCase):
             ("lock-timeout", "0"),
             ("file-mode", "rw"),
             ("dir-mode", "9"),
+            ("store", "a.b.c"),
         ):
             error = self.assertRaises(SystemExit, parsed, f"--{option}", value)
             self.assertIn(f"--{option} {value}: must be ", str(error))
             self.assertNotIn("\n", str(error))
+
+    def test_what_a_store_of_ones_own_does_not_understand(self) -> None:
+        """Options of the store of files are refused beside --store, not ignored."""
+        for option, value in (
+            ("durability", "finish"),
+            ("file-mode", "664"),
+            ("dir-mode", "775"),
+        ):
+            words = ("--store", "a:b", f"--{option}", value)
+            error = self.assertRaises(SystemExit, parsed, *words)
+            self.assertIn(f"--{option} means nothing to --store", str(error))
+
+    def test_store_of_ones_own(self) -> None:
+        """--store makes the store, and what it provides is what is offered (D9)."""
+        service: Any = makeService(parsed("--store", "tests.test_tap:make_store"))
+        uploads = service._uploads.uploads
+        self.assertIsInstance(uploads.store, MemoryStore)
+        self.assertEqual(uploads.store.capacity_bytes, len("uploads"))
+
+    def test_store_that_cannot_be_made_is_named(self) -> None:
+        """A factory that is not there ends the command with one sentence."""
+        options = parsed("--store", "tests.test_tap:nobody")
+        error = self.assertRaises(SystemExit, makeService, options)
+        self.assertEqual(
+            str(error),
+            "tustwisted: --store tests.test_tap:nobody: tests.test_tap has no nobody",
+        )
 
     def test_unknown_option_and_word_are_named(self) -> None:
         """What the command does not know is an error that names it."""

@@ -25,12 +25,18 @@ from tustwisted.config import (
     parse_time,
 )
 from tustwisted.store.durability import Durability
+from tustwisted.store.named import check_name, make_named_store
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
 
+    from tustwisted.service import UploadsService
+
 HARD_END_S = 10.0
 """How long a stop may take before the process is ended hard (T-241)."""
+
+OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode": 0o775}
+"""Options that the store of files alone understands, and their defaults."""
 
 
 class Options(usage.Options):
@@ -51,14 +57,31 @@ class Options(usage.Options):
         [
             "durability",
             None,
-            "finish",
+            None,
             "What survives a power loss: none, finish (finished uploads) or strict "
-            "(every acknowledged byte).",
+            "(every acknowledged byte). [default: finish]",
         ],
         ["idle-timeout", None, "60s", "End a request that sends nothing for so long."],
         ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
-        ["file-mode", None, "664", "Permissions of new files, less the umask."],
-        ["dir-mode", None, "775", "Permissions of new directories, less the umask."],
+        [
+            "file-mode",
+            None,
+            None,
+            "Permissions of new files, less the umask. [default: 664]",
+        ],
+        [
+            "dir-mode",
+            None,
+            None,
+            "Permissions of new directories, less the umask. [default: 775]",
+        ],
+        [
+            "store",
+            None,
+            None,
+            "Keep uploads in a store of your own: package.module:factory, which is "
+            "called with the upload directory and an IDisk.",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -91,10 +114,16 @@ class Options(usage.Options):
             ("lock-timeout", parse_time),
             ("file-mode", parse_mode),
             ("dir-mode", parse_mode),
+            ("store", check_name),
         ]
         for name, parse in read:
             if self[name] is not None:
                 self[name] = self._read(name, parse)
+        for name, default in OF_FILE_STORE.items():
+            if self[name] is None:
+                self[name] = default
+            elif self["store"] is not None:
+                raise usage.UsageError(f"--{name} means nothing to --store: omit it")
         self["port"] = [
             self._try("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
@@ -135,25 +164,17 @@ def makeService(options: Options) -> IService:
     """
     Make the daemon that the options describe; opens nothing.
 
-    :raises SystemExit: a port is no endpoint description that Twisted knows.
+    :raises SystemExit: a port is no endpoint description that Twisted knows, or the
+        store that is asked for cannot be made.
     """
     from twisted.internet import reactor
 
     from tustwisted.daemon import DaemonService
-    from tustwisted.service import UploadsService
     from tustwisted.web.drain import DrainingSite
     from tustwisted.web.resource import TusResource, below
     from tustwisted.web.wants import everything
 
-    uploads = UploadsService.in_directory(
-        reactor,
-        options["upload-dir"],
-        durability=options["durability"],
-        file_mode=options["file-mode"],
-        dir_mode=options["dir-mode"],
-        max_size_bytes=options["max-size"],
-        lock_timeout_s=options["lock-timeout"],
-    )
+    uploads = _uploads(reactor, options)
     site = DrainingSite(
         below(options["base-path"], TusResource(uploads.uploads)),
         wants=everything,  # beside the base path, too: what is refused is not kept
@@ -167,8 +188,39 @@ def makeService(options: Options) -> IService:
         endpoints=[_endpoint(reactor, port) for port in options["port"]],
         base_path=options["base-path"],
         directory=options["upload-dir"],
+        store_name=options["store"],
         end_hard_in_time=_end_hard_after_grace,
         failed=reactor.stop,
+    )
+
+
+def _uploads(reactor: object, options: Options) -> UploadsService:
+    from tustwisted.disk import Disk
+    from tustwisted.service import UploadsService
+
+    directory, name = options["upload-dir"], options["store"]
+    if name is None:
+        return UploadsService.in_directory(
+            reactor,
+            directory,
+            durability=options["durability"],
+            file_mode=options["file-mode"],
+            dir_mode=options["dir-mode"],
+            max_size_bytes=options["max-size"],
+            lock_timeout_s=options["lock-timeout"],
+        )
+    disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
+    try:
+        store = make_named_store(name, directory, disk)
+    except ValueError as error:
+        raise SystemExit(f"tustwisted: --store {name}: {error}") from error
+    return UploadsService.with_store(
+        reactor,
+        store,
+        disk,
+        directory,
+        max_size_bytes=options["max-size"],
+        lock_timeout_s=options["lock-timeout"],
     )
 
 
