@@ -23,7 +23,7 @@ LAYERS = (
 )
 """The rooms, lowest first: each may import from its own layer and from lower ones."""
 
-WIRING = {"tap", "service", "daemon"}
+WIRING = {"tap", "weboptions", "service", "daemon", "sweeper"}
 """What puts the rooms together; nothing else may import it."""
 
 

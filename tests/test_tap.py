@@ -6,10 +6,13 @@ import os
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer_only
 from zope.interface.verify import verifyObject
 
 from tests.web.harness import Peer, sized
-from tustwisted.interfaces import IDisk
+from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.protocol.expiration import Expiration
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.memory import MemoryStore
 from tustwisted.tap import Options, makeService
@@ -19,6 +22,16 @@ def make_store(directory: str, disk: IDisk) -> MemoryStore:
     """Make a store that shows what it was made with."""
     assert verifyObject(IDisk, disk)
     return MemoryStore(capacity_bytes=len(directory))
+
+
+@implementer_only(IDataStore)
+class Lasting(MemoryStore):
+    """A store that cannot be swept."""
+
+
+def make_lasting(directory: str, disk: IDisk) -> Lasting:
+    """Make such a store."""
+    return Lasting()
 
 
 def parsed(*words: str) -> Options:
@@ -41,6 +54,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(options["durability"], Durability.FINISH)
         self.assertEqual(options["idle-timeout"], 60)
         self.assertEqual(options["lock-timeout"], 20)
+        self.assertIs(options["expire-after"], None)
+        self.assertIs(options["expire-finished-after"], None)
         self.assertEqual(options["file-mode"], 0o664)
         self.assertEqual(options["dir-mode"], 0o775)
         self.assertIs(options["store"], None)
@@ -49,6 +64,18 @@ class OptionsTests(SynchronousTestCase):
         """--port may be repeated, before or after the --host it means."""
         options = parsed("-p", "1", "--host", "0.0.0.0", "--port", "unix:/run/x")
         self.assertEqual(options["port"], ["tcp:1:interface=0.0.0.0", "unix:/run/x"])
+
+    def test_extensions_can_be_switched_off(self) -> None:
+        """--disable names an extension that is not offered; it may be repeated."""
+        self.assertEqual(parsed()["disable"], [])
+        options = parsed("--disable", "termination", "--disable", "checksum")
+        expected = [Extension.TERMINATION, Extension.CHECKSUM]
+        self.assertEqual(options["disable"], expected)
+        service: Any = makeService(options)
+        offered = service._uploads.uploads.extensions
+        self.assertNotIn(Extension.TERMINATION, offered)
+        self.assertNotIn(Extension.CHECKSUM_TRAILER, offered)
+        self.assertIn(Extension.CREATION, offered)
 
     def test_bad_value_is_one_sentence_that_names_it(self) -> None:
         """Each option's bad value ends the command with a sentence, not a traceback."""
@@ -59,9 +86,12 @@ class OptionsTests(SynchronousTestCase):
             ("durability", "some"),
             ("idle-timeout", "soon"),
             ("lock-timeout", "0"),
+            ("expire-after", "never"),
+            ("expire-finished-after", "0d"),
             ("file-mode", "rw"),
             ("dir-mode", "9"),
             ("store", "a.b.c"),
+            ("disable", "everything"),
         ):
             error = self.assertRaises(SystemExit, parsed, f"--{option}", value)
             self.assertIn(f"--{option} {value}: must be ", str(error))
@@ -84,6 +114,15 @@ class OptionsTests(SynchronousTestCase):
         uploads = service._uploads.uploads
         self.assertIsInstance(uploads.store, MemoryStore)
         self.assertEqual(uploads.store.capacity_bytes, len("uploads"))
+
+    def test_store_in_which_nothing_expires(self) -> None:
+        """What --expire-after asks of a store that cannot do it is refused."""
+        for option in ("expire-after", "expire-finished-after"):
+            words = ("--store", "tests.test_tap:make_lasting", f"--{option}", "1h")
+            error = self.assertRaises(SystemExit, makeService, parsed(*words))
+            self.assertRegex(str(error), f"^tustwisted: --{option}: .* cannot be swept")
+            words = ("--store", "tests.test_tap:make_store", f"--{option}", "1h")
+            makeService(parsed(*words))
 
     def test_store_that_cannot_be_made_is_named(self) -> None:
         """A factory that is not there ends the command with one sentence."""
@@ -116,6 +155,14 @@ class OptionsTests(SynchronousTestCase):
         peer.send(sized(b"x" * 10**6)[:-1])
         self.assertEqual(peer.statuses(), [404])
         peer.lose()
+
+    def test_ages_reach_the_uploads(self) -> None:
+        """The ages are those of unfinished and of finished uploads (T-160)."""
+        words = ("--expire-after", "24h", "--expire-finished-after", "30d")
+        service: Any = makeService(parsed(*words, "--upload-dir", self.mktemp()))
+        self.assertEqual(
+            service._uploads.uploads.expiration, Expiration(86400, 30 * 86400)
+        )
 
     def test_making_the_service_opens_nothing(self) -> None:
         """Before startService there is no directory, no lock and no port (D12)."""

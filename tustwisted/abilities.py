@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from zope.interface import Attribute, Interface
 
 from tustwisted.interfaces import IUploadWriter
@@ -49,8 +50,8 @@ class IChunkWriter(IUploadWriter):
     Adds one chunk that is in doubt until :meth:`accept`.
 
     Until then no offset that anybody is told includes any of it, also after the process
-    was killed; ``offset`` stays where the chunk begins.  ``close`` without ``accept``
-    discards the chunk, which may take a while.
+    was killed; ``offset`` stays where the chunk begins.  What is closed while it is in
+    doubt, as by a kill, is discarded by the next writer.
     """
 
     def accept() -> None:
@@ -59,6 +60,13 @@ class IChunkWriter(IUploadWriter):
 
         :raises NoSpace: ``offset`` tells how much of the chunk is stored.
         :raises StorageFailed: ``offset`` tells how much of the chunk is stored.
+        """
+
+    def discard() -> None:
+        """
+        Take the chunk back, unless it was accepted.  Blocks, perhaps for long.
+
+        Only for the holder of the lock: a chunk whose lock was lost is just closed.
         """
 
 
@@ -106,7 +114,10 @@ class IConcatenates(Interface):
         """
         Create an upload with the bytes of others, at one stroke (D13).
 
-        The upload is not there, for anybody, until all its bytes are.
+        The upload is not there, for anybody, until all its bytes are, and these are as
+        safe then as those of a finished one: nobody could send them again.  Whether
+        the parts are partial uploads is not for the store to judge.  The caller does
+        not cancel this, but tells by ``is_wanted`` that it may end; he holds no lock.
 
         :param info: the new upload, in state receiving; ``partial_uploads`` says which
             bytes it has, in order, an id perhaps more than once, and ``length`` how
@@ -122,3 +133,73 @@ class IConcatenates(Interface):
         :raises NoSpace: nothing remains.
         :raises StorageFailed: nothing remains.
         """
+
+
+class ISweeps(Interface):
+    """A store that can be searched for what nobody wants any more (expiration)."""
+
+    def search(leftover_before_s: float) -> ISearch:
+        """
+        Begin to look at everything that is there.
+
+        :param leftover_before_s: what a crash may have left counts as left when it has
+            not been touched since, seconds since 1970.
+        """
+
+
+class ISearch(Interface):
+    """
+    One look at everything, in small steps; changes nothing but by :meth:`clear`.
+
+    It needs no locks, and what comes and goes meanwhile may be seen or not.  Several
+    processes may search the same uploads.
+    """
+
+    async def next_batch() -> Batch | None:
+        """
+        Look at some more, off the reactor or for less than a millisecond in it.
+
+        :returns: ``None`` when everything was seen, or the store was stopped.
+        """
+
+    async def clear(leftover: Leftover) -> bool:
+        """
+        Clear something away, if it still is what it was; for the holder of its lock.
+
+        :returns: whether it was cleared away.
+        :raises StorageFailed: the storage failed.
+        """
+
+    def close() -> None:
+        """Let go of what was opened to search; no call is going on."""
+
+
+@frozen
+class Leftover:
+    """What a crash has left behind, and nobody can ask for."""
+
+    upload_id: str
+    """Who clears it away holds the lock of this upload."""
+
+    name: str
+    """What the store calls it."""
+
+
+@frozen
+class LeftAlone:
+    """What fits nothing that the store makes, and might be somebody's own."""
+
+    name: str
+    """What the store calls it."""
+
+    problem: str
+    """What is wrong with it; completes 'it ...'."""
+
+
+@frozen
+class Batch:
+    """Some of what is in a store."""
+
+    uploads: tuple[UploadInfo, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()

@@ -95,7 +95,7 @@ class DaemonService(Service):
             self._ports.clear()
             await self._uploads.stop()
             raise
-        self._uploads.recover()
+        self._uploads.keep_house()
 
     async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
         try:

@@ -206,6 +206,15 @@ class ILocker(Interface):
         :raises UploadLocked: (errback) it was not freed in time.
         """
 
+    async def try_acquire(upload_id: str) -> ILock | None:
+        """
+        Take the lock of an upload if nobody holds it, for work that is soon done.
+
+        Whoever holds it is not told, and who asks for it meanwhile waits.
+
+        :returns: ``None`` when somebody holds it.
+        """
+
 
 class ILock(Interface):
     """A lock that is held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.application.service import Service
@@ -16,8 +16,11 @@ from tustwisted.errors import CannotStart
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.expiration import Expiration
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
+from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 
@@ -54,6 +57,7 @@ class UploadsService(Service):
         self.uploads = uploads
         self._disk = disk
         self._recovery: Deferred[None] | None = None
+        self._sweeper = Sweeper(uploads, uploads.clock)
         self._is_stopping = False
 
     @classmethod
@@ -68,14 +72,18 @@ class UploadsService(Service):
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
+        switched_off: Collection[Extension] = (),
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory, for one process.
 
         Nothing is opened before the service starts.  The reactor provides
         ``IReactorFromThreads`` and ``IReactorTime``.  The other parameters are those of
-        :class:`~tustwisted.store.file.FileStore` and
-        :class:`~tustwisted.uploads.uploads.Uploads`.
+        :class:`~tustwisted.store.file.FileStore`,
+        :class:`~tustwisted.uploads.uploads.Uploads` and
+        :class:`~tustwisted.protocol.expiration.Expiration`.
         """
         disk = Disk(reactor)
         return cls.with_store(
@@ -86,6 +94,9 @@ class UploadsService(Service):
             max_size_bytes=max_size_bytes,
             lock_timeout_s=lock_timeout_s,
             on_finish=on_finish,
+            switched_off=switched_off,
+            expire_after_s=expire_after_s,
+            expire_finished_after_s=expire_finished_after_s,
         )
 
     @classmethod
@@ -99,6 +110,9 @@ class UploadsService(Service):
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
+        switched_off: Collection[Extension] = (),
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
         Wire uploads that a store of one's own keeps, for one process.
@@ -111,6 +125,9 @@ class UploadsService(Service):
         :param directory: held against other processes while the service runs, and made
             if it is missing; ``None``: no other process can reach these uploads, or the
             store itself keeps a second one out.
+        :param expire_after_s: as for :meth:`in_directory`; only for a store that
+            provides :class:`~tustwisted.abilities.ISweeps`.
+        :param expire_finished_after_s: as before.
         """
         held = None if directory is None else DirectoryLock(directory)
         uploads = Uploads(
@@ -121,12 +138,14 @@ class UploadsService(Service):
             max_size_bytes,
             lock_timeout_s,
             on_finish,
+            switched_off=switched_off,
+            expiration=Expiration(expire_after_s, expire_finished_after_s),
         )
         return cls(uploads, disk)
 
     def startService(self) -> None:
         """
-        Take the store and the lock, then finish what a crash left unfinished.
+        Take the store and the lock, then do what :meth:`keep_house` does.
 
         :raises StartFailed: the store or the locker cannot work.
         """
@@ -135,7 +154,7 @@ class UploadsService(Service):
 
     async def _begin(self) -> None:
         await self.start()
-        self.recover()
+        self.keep_house()
 
     async def start(self) -> None:
         """
@@ -149,9 +168,15 @@ class UploadsService(Service):
         await self.uploads.start()
         self._disk.start()
 
-    def recover(self) -> None:
-        """Begin to finish what a crash left unfinished."""
+    def keep_house(self) -> None:
+        """
+        Begin to finish what a crash left unfinished, and to sweep from time to time.
+
+        Every process does that for its directory; it is here that one of several
+        would be chosen (D10).
+        """
         self._recovery = Deferred.fromCoroutine(self._recover())
+        self._sweeper.start()
 
     def stopService(self) -> Deferred[None]:
         """
@@ -175,6 +200,7 @@ class UploadsService(Service):
             self._is_stopping = False
 
     async def _stop(self) -> None:
+        self._sweeper.stop()
         await self.uploads.stop()
         if self._recovery is not None:
             await self._recovery

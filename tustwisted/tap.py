@@ -11,12 +11,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from tustwisted import __version__
+from tustwisted.abilities import ISweeps
 from tustwisted.config import (
     parse_base_path,
     parse_mode,
@@ -24,8 +25,10 @@ from tustwisted.config import (
     parse_size,
     parse_time,
 )
+from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.named import check_name, make_named_store
+from tustwisted.weboptions import WebOptions, tried
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
@@ -39,7 +42,7 @@ OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode"
 """Options that the store of files alone understands, and their defaults."""
 
 
-class Options(usage.Options):
+class Options(WebOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"
@@ -64,6 +67,19 @@ class Options(usage.Options):
         ["idle-timeout", None, "60s", "End a request that sends nothing for so long."],
         ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
         [
+            "expire-after",
+            None,
+            None,
+            "Remove an unfinished upload so long after its last byte, such as 24h; "
+            "never by default.",
+        ],
+        [
+            "expire-finished-after",
+            None,
+            None,
+            "Remove a finished one, too, such as 30d; never by default.",
+        ],
+        [
             "file-mode",
             None,
             None,
@@ -87,12 +103,17 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["port"] = []
+        self["disable"] = []
 
     def opt_port(self, port: str) -> None:
         """Port or endpoint description; may be repeated. [default: 1080]"""
         self["port"].append(port)
 
     opt_p = opt_port
+
+    def opt_disable(self, extension: str) -> None:
+        """Do not offer this extension of tus, such as termination; may be repeated."""
+        self["disable"].append(extension)
 
     def opt_version(self) -> None:
         """Show the version of tustwisted and exit."""
@@ -106,12 +127,15 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read every value, so that a bad one is known before anything is opened."""
+        super().postOptions()
         read: list[tuple[str, Callable[[str], object]]] = [
             ("base-path", parse_base_path),
             ("max-size", parse_size),
             ("durability", _parse_durability),
             ("idle-timeout", parse_time),
             ("lock-timeout", parse_time),
+            ("expire-after", parse_time),
+            ("expire-finished-after", parse_time),
             ("file-mode", parse_mode),
             ("dir-mode", parse_mode),
             ("store", check_name),
@@ -124,8 +148,11 @@ class Options(usage.Options):
                 self[name] = default
             elif self["store"] is not None:
                 raise usage.UsageError(f"--{name} means nothing to --store: omit it")
+        self["disable"] = [
+            tried("disable", name, _parse_extension) for name in self["disable"]
+        ]
         self["port"] = [
-            self._try("port", port, lambda text: parse_port(text, self["host"]))
+            tried("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
         ]
 
@@ -143,14 +170,7 @@ class Options(usage.Options):
             raise SystemExit(f"{program} tus: {error}") from error
 
     def _read(self, name: str, parse: Callable[[str], object]) -> object:
-        return self._try(name, self[name], parse)
-
-    @staticmethod
-    def _try(name: str, text: str, parse: Callable[[str], object]) -> object:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise usage.UsageError(f"--{name} {text}: {error}") from error
+        return tried(name, self[name], parse)
 
 
 def _parse_durability(text: str) -> Durability:
@@ -158,6 +178,14 @@ def _parse_durability(text: str) -> Durability:
         return Durability(text)
     except ValueError:
         raise ValueError("must be none, finish or strict") from None
+
+
+def _parse_extension(text: str) -> Extension:
+    try:
+        return Extension(text)
+    except ValueError:
+        names = ", ".join(extension.value for extension in Extension)
+        raise ValueError(f"must be one of {names}") from None
 
 
 def makeService(options: Options) -> IService:
@@ -175,10 +203,12 @@ def makeService(options: Options) -> IService:
     from tustwisted.web.wants import everything
 
     uploads = _uploads(reactor, options)
+    web = options["web"]
     site = DrainingSite(
-        below(options["base-path"], TusResource(uploads.uploads)),
+        below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
         wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=options["idle-timeout"],
+        header_limits=options["header-limits"],
         reactor=reactor,
     )
     return DaemonService(
@@ -199,6 +229,13 @@ def _uploads(reactor: object, options: Options) -> UploadsService:
     from tustwisted.service import UploadsService
 
     directory, name = options["upload-dir"], options["store"]
+    rules: dict[str, Any] = {
+        "max_size_bytes": options["max-size"],
+        "lock_timeout_s": options["lock-timeout"],
+        "switched_off": options["disable"],
+        "expire_after_s": options["expire-after"],
+        "expire_finished_after_s": options["expire-finished-after"],
+    }
     if name is None:
         return UploadsService.in_directory(
             reactor,
@@ -206,22 +243,20 @@ def _uploads(reactor: object, options: Options) -> UploadsService:
             durability=options["durability"],
             file_mode=options["file-mode"],
             dir_mode=options["dir-mode"],
-            max_size_bytes=options["max-size"],
-            lock_timeout_s=options["lock-timeout"],
+            **rules,
         )
     disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
     try:
         store = make_named_store(name, directory, disk)
     except ValueError as error:
         raise SystemExit(f"tustwisted: --store {name}: {error}") from error
-    return UploadsService.with_store(
-        reactor,
-        store,
-        disk,
-        directory,
-        max_size_bytes=options["max-size"],
-        lock_timeout_s=options["lock-timeout"],
-    )
+    for option in ("expire-after", "expire-finished-after"):
+        if options[option] is not None and not ISweeps.providedBy(store):
+            raise SystemExit(
+                f"tustwisted: --{option}: {name} makes a store that cannot be swept, "
+                "so nothing in it expires: omit it"
+            )
+    return UploadsService.with_store(reactor, store, disk, directory, **rules)
 
 
 def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpoint]:

@@ -103,8 +103,34 @@ class VerifiesChunksContract(StoreCase):
                 self.assertEqual((await store.info("u")).offset, 3)
                 self.assertEqual((chunk.offset, chunk.settle()), (3, 3))
 
-    async def test_a_chunk_that_is_not_accepted_is_discarded(self) -> None:
-        """Closed without, it leaves nothing, and others go on in its place."""
+    async def test_a_chunk_that_was_discarded(self) -> None:
+        """It leaves nothing, and others go on in its place."""
+        for size in (1, LARGE_BYTES):
+            store = await self.make_upload()
+            chunk = await self.open_chunk(store, "u", 3)
+            chunk.write([b"x" * size])
+            chunk.discard()
+            chunk.discard()
+            chunk.close()
+            self.assertEqual((await store.info("u")).offset, 3)
+            self.assertEqual(await self.read(store, "u"), b"abc")
+            await self.write(store, "u", 3, b"def")
+            self.assertEqual(await self.read(store, "u"), b"abcdef")
+
+    async def test_a_chunk_that_was_accepted_stays(self) -> None:
+        """There is nothing to discard any more."""
+        for size in (1, LARGE_BYTES):
+            store = await self.make_upload()
+            chunk = await self.open_chunk(store, "u", 3)
+            chunk.write([b"x" * size])
+            chunk.accept()
+            chunk.discard()
+            self.assertEqual(chunk.settle(), 3 + size)
+            chunk.close()
+            self.assertEqual((await store.info("u")).offset, 3 + size)
+
+    async def test_a_chunk_that_was_only_closed(self) -> None:
+        """It counts for nothing, and the next writer writes in its place."""
         for size in (1, LARGE_BYTES):
             store = await self.make_upload()
             chunk = await self.open_chunk(store, "u", 3)
@@ -112,7 +138,6 @@ class VerifiesChunksContract(StoreCase):
             chunk.close()
             chunk.close()
             self.assertEqual((await store.info("u")).offset, 3)
-            self.assertEqual(await self.read(store, "u"), b"abc")
             await self.write(store, "u", 3, b"def")
             self.assertEqual(await self.read(store, "u"), b"abcdef")
 

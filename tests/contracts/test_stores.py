@@ -23,6 +23,7 @@ from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
 from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract
+from tustwisted.testing_concatenation import ConcatenationContract
 from tustwisted.testing_restarts import RestartContract
 
 _P = ParamSpec("_P")
@@ -72,8 +73,25 @@ class SmallFiles(OsFiles):
         self._room_bytes -= len(fitting)
         return super().pwritev(fd, [fitting], offset)
 
+    def copy_range(
+        self,
+        source: int,
+        source_offset: int,
+        target: int,
+        target_offset: int,
+        count: int,
+    ) -> int:
+        """Copy what still fits; fail when nothing does."""
+        content = self.pread(source, count, source_offset)
+        return self.pwritev(target, [content], target_offset)
 
-class _EveryContract(StoreContract, DefersLengthContract, VerifiesChunksContract):
+
+class _EveryContract(
+    StoreContract,
+    ConcatenationContract,
+    DefersLengthContract,
+    VerifiesChunksContract,
+):
     """What both stores of the package can do."""
 
 

@@ -77,12 +77,16 @@ class Client:
 
     def request(self, method: str, path: str, *headers: str) -> Response:
         """Make a request that has no body."""
-        lines = (f"Host: {self.host}", "Tus-Resumable: 1.0.0", "Content-Length: 0")
-        top = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, *headers])
-        self.send(f"{top}\r\n\r\n".encode())
+        self.begin(method, path, *headers)
         return self.response(LIMIT_S, has_body=method != "HEAD")
 
     # -- parts of them -----------------------------------------------------------------
+
+    def begin(self, method: str, path: str, *headers: str) -> None:
+        """Send a request that has no body."""
+        lines = (f"Host: {self.host}", "Tus-Resumable: 1.0.0", "Content-Length: 0")
+        top = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, *headers])
+        self.send(f"{top}\r\n\r\n".encode())
 
     def begin_patch(
         self, path: str, offset: int, length: int | None, *headers: str

@@ -1,5 +1,5 @@
 """
-A program for ``twistd -y`` whose disk takes its time for each write.
+A program for ``twistd -y`` whose disk takes its time for each write, and each copy.
 
 PORT and UPLOADS say where it listens and stores.
 """
@@ -25,10 +25,12 @@ from tustwisted.web.resource import TusResource, below
 from tustwisted.web.streaming import StreamingSite
 
 WRITE_S = 0.02
+COPY_S = 0.01
+COPY_BYTES = 256 * 1024
 
 
 class SlowFiles(OsFiles):
-    """Files whose writes take 20 ms, however large they are."""
+    """Files whose writes take 20 ms, however large, and copies 10 ms for a little."""
 
     def pwritev(
         self, fd: int, buffers: Sequence[bytes | memoryview], offset: int
@@ -36,6 +38,19 @@ class SlowFiles(OsFiles):
         """Write, slowly."""
         time.sleep(WRITE_S)
         return super().pwritev(fd, buffers, offset)
+
+    def copy_range(
+        self,
+        source: int,
+        source_offset: int,
+        target: int,
+        target_offset: int,
+        count: int,
+    ) -> int:
+        """Copy a little, slowly."""
+        time.sleep(COPY_S)
+        count = min(count, COPY_BYTES)
+        return super().copy_range(source, source_offset, target, target_offset, count)
 
 
 disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have

@@ -18,6 +18,11 @@ BAD_VALUES = (
     ("--lock-timeout", "1 minute"),
     ("--file-mode", "rw"),
     ("--dir-mode", "888"),
+    ("--public-url", "/files/"),
+    ("--max-header-size", "8KiB"),
+    ("--cors-origin", "app.example"),
+    ("--cors-allow-header", "X A"),
+    ("--cors-expose-header", "X:A"),
     ("--unknown", ""),
     ("word", ""),
 )

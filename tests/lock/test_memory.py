@@ -161,3 +161,50 @@ class MemoryLockerTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
         held.release()
         self.successResultOf(waiting)
+
+
+class TryTests(SynchronousTestCase):
+    """Taking a lock only if nobody holds it."""
+
+    def setUp(self) -> None:
+        """Make a locker whose time stands still."""
+        self.clock = Clock()
+        self.locker = MemoryLocker(self.clock)
+        self.wishes: list[str] = []
+
+    def try_it(self) -> ILock | None:
+        """Try to get the lock."""
+        trying = Deferred.fromCoroutine(self.locker.try_acquire("a"))
+        return self.successResultOf(trying)
+
+    def ask(self) -> Deferred[ILock]:
+        """Ask for the lock, noting when it is wanted back."""
+        return self.locker.acquire("a", lambda: self.wishes.append("wanted"), 20.0)
+
+    def test_free(self) -> None:
+        """A lock that is free is got, and kept from others until its release."""
+        held = self.try_it()
+        assert held is not None
+        waiting = self.ask()
+        self.assertNoResult(waiting)
+        self.assertIsNone(self.try_it())
+        held.release()
+        self.successResultOf(waiting).release()
+        self.assertEqual(self.locker._turns, {})
+
+    def test_held(self) -> None:
+        """A holder is not told that somebody tried, and keeps the lock (T-159)."""
+        held = self.successResultOf(self.ask())
+        self.assertIsNone(self.try_it())
+        self.assertEqual(self.wishes, [])
+        held.release()
+        self.assertIsNotNone(self.try_it())
+
+    def test_generation_grows(self) -> None:
+        """Whoever gets a lock so counts as a holder."""
+        first = self.try_it()
+        assert first is not None
+        first.release()
+        self.assertGreater(
+            self.successResultOf(self.ask()).generation, first.generation
+        )

@@ -126,7 +126,14 @@ class IsUploadIdTests(SynchronousTestCase):
 
     def test_reserved_endings(self) -> None:
         """No segment ends as a file that a store keeps beside the bytes (T-269)."""
-        for ending in (".info", ".lock", ".stop", ".tmp", ".unverified"):
+        for ending in (
+            ".info",
+            ".lock",
+            ".removed",
+            ".stop",
+            ".tmp",
+            ".unverified",
+        ):
             self._assert_refused(f"a{ending}", f"a/b{ending}", f"a{ending}/b", ending)
 
     def test_empty_segments(self) -> None:

@@ -14,14 +14,16 @@ from zope.interface.verify import verifyObject
 
 from tests.receive.support import HandDisk, Producer
 from tustwisted.disk import Disk
-from tustwisted.errors import ChecksumMismatch, UploadNotFound
+from tustwisted.errors import ChecksumMismatch, LockLost, UploadNotFound
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.checksum import ALGORITHMS, Checksum, TrailingChecksum
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.verifying import VerifyingWriter
+from tustwisted.store.file import FileStore
 from tustwisted.store.memory import MemoryStore
+from tustwisted.testing import ImmediateDisk
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import Uploads
 
@@ -176,4 +178,27 @@ class ThreadTests(TestCase):
         self.assertEqual((await receiver.outcome()).offset, 1)
         self.assertEqual(len(threads), 2)
         self.assertNotIn(threading.main_thread(), threads)
+        await uploads.stop()
+
+
+class LostLockTests(TestCase):
+    """A chunk whose lock is gone while it comes."""
+
+    async def test_file_is_not_touched(self) -> None:
+        """It is closed as it is: somebody else may be writing there by now (D6)."""
+        directory = self.mktemp()
+        store = FileStore(directory, ImmediateDisk(), held_bytes=4)
+        uploads = Uploads(store, MemoryLocker(Clock()), ImmediateDisk(), Clock())
+        await uploads.start()
+        chunk = Chunk(body_length=20, checksum=RIGHT)
+        receiver = await uploads.create_and_receive(20, Metadata(), chunk)
+        receiver.registerProducer(Producer(), True)
+        receiver.write(CONTENT[:9])
+        upload_id = receiver.upload.upload_id
+        receiver._lock.lost.callback(None)
+        with self.assertRaises(LockLost):
+            await receiver.outcome()
+        with open(f"{directory}/{upload_id}", "rb") as file:
+            self.assertEqual(file.read(), CONTENT[:9])
+        self.assertEqual((await uploads.status(upload_id)).offset, 0)
         await uploads.stop()

@@ -24,7 +24,9 @@ HELD_BYTES = 4
 """How much of a chunk these stores hold in memory."""
 
 HOST = Host("machine", "boot 1")
-TAKES_SPACE = frozenset({"create", "open", "pwritev", "write", "make_directory"})
+TAKES_SPACE = frozenset(
+    {"create", "open", "pwritev", "copy_range", "write", "make_directory"}
+)
 
 
 def steady(max_examples: int) -> settings:
@@ -156,6 +158,9 @@ def _half(files: IFiles, name: str, args: tuple[Any, ...]) -> None:
         fd, buffers, offset = args
         content = b"".join(buffers)
         files.pwritev(fd, [content[: len(content) // 2]], offset)
+    elif name == "copy_range":
+        source, begin, target, end, count = args
+        files.copy_range(source, begin, target, end, count // 2)
     elif name == "write":
         path, content, mode, _ = args
         files.write(path, content[: len(content) // 2], mode, False)

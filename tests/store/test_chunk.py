@@ -87,6 +87,7 @@ class LayoutTests(ChunkCase):
         chunk.write([b"d" * 9])
         self.assertEqual(calls, ["write", "replace", "pwritev"])
         calls.clear()
+        chunk.discard()
         chunk.close()
         self.assertEqual(calls, ["truncate", "unlink", "close"])
 
@@ -131,6 +132,7 @@ class LayoutTests(ChunkCase):
         store = self.make(files=intercepted(OsFiles(), FailCalls("truncate")))
         chunk = self.open(store, 3)
         chunk.write([b"x" * 9])
+        chunk.discard()
         chunk.close()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         self.assertEqual(run(healthy.info("u")).offset, 3)
@@ -147,7 +149,7 @@ class LayoutTests(ChunkCase):
 
         def cut_before_reading(name: str, args: Any, call: Any) -> Any:
             if name == "read" and args[0].endswith(".unverified"):
-                chunk.close()
+                chunk.discard()
             return call()
 
         beside = self.make(files=intercepted(OsFiles(), cut_before_reading))
@@ -189,6 +191,7 @@ class DyingTests(ChunkCase):
             try:
                 chunk.write([WRONG[:5]])
                 chunk.write([WRONG[5:]])
+                chunk.discard()
             finally:
                 chunk.close()
             chunk = self.open(store, offset)

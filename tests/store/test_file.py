@@ -329,10 +329,21 @@ class DamageTests(StoreCase):
         self.begin(self.make(), b"abc")
         plan = FailCalls("nothing yet")
         store = self.make(files=intercepted(OsFiles(), plan))
-        plan.name = "unlink"
+        plan.name = "replace"
         self.assertRaises(StorageFailed, run, store.remove("u"))
         self.flushLoggedErrors(OSError)
         self.assertEqual(run(self.make().info("u")).offset, 3)
+
+    def test_bytes_that_cannot_be_removed(self) -> None:
+        """If its bytes cannot be removed, the upload is gone, but its id is taken."""
+        self.begin(self.make(), b"abc")
+        plan = FailCalls("nothing yet")
+        store = self.make(files=intercepted(OsFiles(), plan))
+        plan.name = "unlink"
+        self.assertRaises(StorageFailed, run, store.remove("u"))
+        self.flushLoggedErrors(OSError)
+        self.assertRaises(UploadNotFound, run, store.info("u"))
+        self.assertRaises(UploadExists, run, store.create(UploadInfo("u", 3)))
 
 
 class RebootTests(StoreCase):

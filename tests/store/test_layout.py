@@ -25,6 +25,7 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(self.layout.content("a/b"), "/srv/uploads/a/b")
         self.assertEqual(self.layout.record("a/b"), "/srv/uploads/a/b.info")
         self.assertEqual(self.layout.unverified("a/b"), "/srv/uploads/a/b.unverified")
+        self.assertEqual(self.layout.removed("a/b"), "/srv/uploads/a/b.removed")
         self.assertEqual(self.layout.temporary("a/b"), "/srv/uploads/a/b.info.tmp")
 
     def test_a_relative_root(self) -> None:

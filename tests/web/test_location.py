@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
@@ -81,6 +83,73 @@ class LocationTests(TusCase):
             located = self.locate(b"files.example", *lines)
             self.assertEqual(located, b"http://files.example" + self.path)
 
+    def set_up(self, **settings: Any) -> None:
+        """Begin again with settings."""
+        self.server = Server(random_bytes=bytes, settings=WebSettings(**settings))
+
+    def test_behind_a_proxy(self) -> None:
+        """If it is trusted, a proxy tells scheme and host (T-244, T-245)."""
+        self.set_up(behind_proxy=True)
+        for lines in (PROXY, PROXY[:1], PROXY[1:]):
+            located = self.locate(b"10.0.0.7:1080", *lines)
+            self.assertEqual(located, b"https://up.example" + self.path)
+        other = (b"X-Forwarded-Host: other.example", b"X-Forwarded-Proto: http")
+        located = self.locate(b"10.0.0.7:1080", PROXY[0], *other)
+        self.assertEqual(located, b"https://up.example" + self.path)
+
+    def test_proxy_that_says_half(self) -> None:
+        """What a proxy does not tell is taken from the request (T-244, T-251)."""
+        self.set_up(behind_proxy=True)
+        self.assertEqual(self.locate(b"a.example"), b"http://a.example" + self.path)
+        located = self.locate(b"a.example", b"X-Forwarded-Proto: https")
+        self.assertEqual(located, b"https://a.example" + self.path)
+        located = self.locate(b"a.example", b'Forwarded: host="b/c"', tls=True)
+        self.assertEqual(located, b"https://a.example" + self.path)
+        located = self.locate(None, PROXY[1], http=b"HTTP/1.0")
+        self.assertEqual(located, b"http://up.example" + self.path)
+        located = self.locate(None, PROXY[2], http=b"HTTP/1.0")
+        self.assertEqual(located, self.path)
+
+    def test_ports_behind_a_proxy(self) -> None:
+        """The port that the proxy's scheme means is not said (T-246, T-250, T-252)."""
+        self.set_up(behind_proxy=True)
+        for forwarded, expected in (
+            (b'host="a.example:443";proto=https', b"https://a.example"),
+            (b'host="a.example:80";proto=https', b"https://a.example:80"),
+            (b'host="a.example:80"', b"http://a.example"),
+            (b'host="a.example:8443"', b"http://a.example:8443"),
+            (b'host="[2001:db8::1]:8443";proto=https', b"https://[2001:db8::1]:8443"),
+            (b'host="[2001:db8::1]:443";proto=https', b"https://[2001:db8::1]"),
+        ):
+            located = self.locate(b"files.example", b"Forwarded: " + forwarded)
+            self.assertEqual(located, expected + self.path)
+
+    def test_prefix_of_a_proxy(self) -> None:
+        """A prefix is not believed, not even of a trusted proxy (T-256)."""
+        self.set_up(behind_proxy=True)
+        located = self.locate(b"a.example", b"X-Forwarded-Prefix: /p")
+        self.assertEqual(located, b"http://a.example" + self.path)
+
+    def test_public_url(self) -> None:
+        """With the public URL set, it is that and the id, always (T-253, T-256)."""
+        self.set_up(public_url="https://cdn.example/api/up", behind_proxy=True)
+        expected = b"https://cdn.example/api/up/" + b"0" * 32
+        self.assertEqual(self.locate(), expected)
+        self.assertEqual(self.locate(b"evil.example", *PROXY, tls=True), expected)
+        self.assertEqual(self.locate(None, http=b"HTTP/1.0"), expected)
+        self.assertEqual(self.locate(path=b"/files?x"), expected)
+
+    def test_bad_public_url(self) -> None:
+        """What is no URL cannot be set (T-253)."""
+        self.assertRaises(ValueError, WebSettings, public_url="/files/")
+
+    def test_host_is_checked_behind_a_proxy(self) -> None:
+        """A proxy's word does not make up for a bad Host header (T-255)."""
+        self.set_up(behind_proxy=True)
+        for host in (None, b"a/b"):
+            sent = message(b"POST", BASE, *PROXY, b"Upload-Length: 1", host=host)
+            self.assert_refused(self.server.ask(sent), 400, "ERR_INVALID_HOST")
+
     def test_default_port(self) -> None:
         """The port that goes without saying is not said (T-252)."""
         for tls, host, expected in (
@@ -90,6 +159,7 @@ class LocationTests(TusCase):
             (True, b"a.example:443", b"https://a.example"),
             (True, b"a.example:80", b"https://a.example:80"),
             (False, b"[::1]:80", b"http://[::1]"),
+            (False, b"a.example:", b"http://a.example"),
         ):
             self.assertEqual(self.locate(host, tls=tls), expected + self.path)
 

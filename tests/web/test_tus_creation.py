@@ -13,6 +13,7 @@ from tests.web.tus_harness import (
     message,
     patch,
 )
+from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
 
 NO_LENGTHS = (
@@ -225,10 +226,12 @@ class RefusedTests(_CreationCase):
 
     def test_concatenation_is_off(self) -> None:
         """Upload-Concat is 501 while the extension is off (T-190)."""
+        self.server = Server(switched_off=[Extension.CONCATENATION])
         final = b"Upload-Concat: final;/files/a /files/b"
         for sent in (
             message(b"POST", BASE, final),
             message(b"POST", BASE, b"Upload-Concat: partial", b"Upload-Length: 5"),
+            message(b"POST", BASE, b"Upload-Concat: odd", b"Upload-Length: 5"),
         ):
             response = self.server.ask(sent)
             self.assert_not_created(response, 501, "ERR_NOT_IMPLEMENTED")

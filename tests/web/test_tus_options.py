@@ -98,14 +98,6 @@ class OptionsTests(TusCase):
             self.server = Server(max_size_bytes=limit)
             self.assertEqual(self.options(BASE)[b"Tus-Max-Size"], b"%d" % limit)
 
-    def test_no_cors(self) -> None:
-        """While CORS is off, Origin is ignored (T-204)."""
-        origin = b"Origin: https://elsewhere.example"
-        for method in (b"OPTIONS", b"HEAD", b"POST"):
-            response = self.server.ask(message(method, BASE, origin))
-            names = {name.lower() for name, _ in response.fields}
-            self.assertFalse({n for n in names if n.startswith(b"access-control")})
-
 
 class VersionTests(TusCase):
     """Requests that name another version, or none."""

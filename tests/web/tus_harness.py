@@ -20,6 +20,7 @@ from tests.web.harness import Peer, Wire
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk
@@ -27,7 +28,7 @@ from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.settings import WebSettings
-from tustwisted.web.wants import everything
+from tustwisted.web.wants import Wants, everything
 
 _T = TypeVar("_T")
 
@@ -35,7 +36,7 @@ BASE = b"/files/"
 HOST = b"files.example"
 EXTENSIONS = (
     b"creation,creation-with-upload,creation-defer-length,termination,"
-    b"checksum,checksum-trailer"
+    b"checksum,checksum-trailer,concatenation"
 )
 """What is offered when nothing is switched off or set up."""
 
@@ -234,9 +235,13 @@ class Server:
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         random_bytes: Callable[[int], bytes] = os.urandom,
         switched_off: Collection[Extension] = (),
+        wants: Wants = everything,
+        expiration: Expiration = Expiration(),  # noqa: B008
     ) -> None:
         self.clock = Clock()
-        self.store: Any = MemoryStore() if store is None else store
+        self.store: Any = store
+        if store is None:
+            self.store = MemoryStore(seconds=self.clock.seconds)
         self.locker = MemoryLocker(self.clock)
         self.told: list[UploadFinished] = []
         self.on_finish: Callable[[], Deferred[None] | None] = lambda: None
@@ -251,12 +256,13 @@ class Server:
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
             switched_off=switched_off,
+            expiration=expiration,
         )
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"
         self.site: Any = DrainingSite(
-            below(BASE.decode(), TusResource(self.uploads, settings)),
-            wants=everything,
+            below(BASE.decode(), TusResource(self.uploads, settings), settings.cors),
+            wants=wants,
             reactor=self.clock,
         )
 

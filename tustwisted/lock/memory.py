@@ -101,10 +101,19 @@ class MemoryLocker:
         if turn is not None and len(turn.waiters) >= MAX_WAITERS:
             return fail(UploadLocked(0))
         if turn is None:
-            lock = self._lock_for(upload_id, wanted)
-            self._turns[upload_id] = _Turn(lock)
-            return succeed(lock)
+            return succeed(self._take(upload_id, wanted))
         return self._wait(turn, wanted, timeout_s)
+
+    async def try_acquire(self, upload_id: str) -> ILock | None:
+        """See :meth:`tustwisted.interfaces.ILocker.try_acquire`."""
+        if upload_id in self._turns:
+            return None
+        return self._take(upload_id, _ignore)
+
+    def _take(self, upload_id: str, wanted: Callable[[], None]) -> MemoryLock:
+        lock = self._lock_for(upload_id, wanted)
+        self._turns[upload_id] = _Turn(lock)
+        return lock
 
     def _wait(
         self, turn: _Turn, wanted: Callable[[], None], timeout_s: float
@@ -146,6 +155,10 @@ class MemoryLocker:
         turn.is_passing = False
         if turn.is_free:
             del self._turns[upload_id]
+
+
+def _ignore() -> None:
+    """Whoever wants the lock waits for the end of what is soon done."""
 
 
 def _cancel(waiter: _Waiter) -> None:

@@ -17,7 +17,7 @@ RANDOM_BYTES = 16
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 
-_RESERVED_ENDINGS = (".info", ".lock", ".stop", ".tmp", ".unverified")
+_RESERVED_ENDINGS = (".info", ".lock", ".removed", ".stop", ".tmp", ".unverified")
 """Names that a store, ours or tusd's, gives to what stands beside the data."""
 
 

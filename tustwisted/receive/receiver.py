@@ -8,6 +8,7 @@ disk.  So flush, offset, lock and close belong to the receiver (D2).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -31,6 +32,16 @@ LOW_WATER_BYTES = 2 * 1024 * 1024
 """With so few, it goes on."""
 
 
+class Seal(Protocol):
+    """What becomes of bytes that do not count before they are verified."""
+
+    async def confirm(self) -> None:
+        """Make them count, now that the whole body has come; or raise a TusError."""
+
+    async def discard(self) -> None:
+        """Take them back unless they count."""
+
+
 @implementer(IBodyReceiver)
 @define(eq=False)
 class Receiver:
@@ -49,8 +60,8 @@ class Receiver:
     _disk: IDisk
     _run: Run
     _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
-    _seal: Callable[[], Awaitable[None]] | None = None
-    """Makes bytes count that are in doubt, when the whole body has come."""
+    _seal: Seal | None = None
+    """Decides about bytes that are in doubt."""
     _max_size_bytes: int | None = None
     """How long the upload may get while its length is deferred."""
     _producer: IPushProducer | None = field(init=False, default=None)
@@ -178,9 +189,9 @@ class Receiver:
             return await self._settle(reason or self._queue.failure)
         finally:
             try:
-                # To discard a chunk that did not count may take long.
-                close = self._disk.quick if self._seal is None else self._disk.write
-                await close(self._writer.close)
+                if self._seal is not None and not self._lost:
+                    await self._seal.discard()
+                await self._disk.quick(self._writer.close)
             finally:
                 self._lock.release()
 
@@ -188,7 +199,7 @@ class Receiver:
         if self._lost:
             raise LockLost
         if reason is None and self._seal is not None:
-            await self._seal()
+            await self._seal.confirm()
         upload = self.upload.at(self._writer.offset)
         if self._received:
             run = self._disk.sync if self._writer.sync_due else self._disk.quick

@@ -69,6 +69,10 @@ class VerifyingWriter:
         """See :meth:`tustwisted.interfaces.IUploadWriter.settle`."""
         return self._chunk.settle()
 
+    def discard(self) -> None:
+        """See :meth:`tustwisted.abilities.IChunkWriter.discard`."""
+        self._chunk.discard()
+
     def close(self) -> None:
-        """Discard the chunk unless it was accepted."""
+        """See :meth:`tustwisted.interfaces.IUploadWriter.close`."""
         self._chunk.close()

@@ -13,7 +13,12 @@ from attrs import evolve
 from tustwisted.errors import OffsetConflict, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.durability import Durability
-from tustwisted.store.failures import NOTHING_THERE, storage_error, storage_errors
+from tustwisted.store.failures import (
+    FULL,
+    NOTHING_THERE,
+    storage_error,
+    storage_errors,
+)
 from tustwisted.store.lookup import Seen, look_up
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
@@ -221,7 +226,9 @@ def remove(shelf: Shelf, upload_id: str) -> None:
     """
     Forget an upload, its record first, even if that is torn.
 
-    Directories of its id stay, for others may be about to use them.
+    The record goes by another name until the bytes are gone: if the process dies in
+    between, the sweeper knows that they are ours.  Directories of its id stay, for
+    others may be about to use them.
 
     :raises UploadNotFound: it has no record.
     :raises StorageFailed: the file system failed; without its record it is gone.
@@ -232,13 +239,24 @@ def remove(shelf: Shelf, upload_id: str) -> None:
     with suppress(UploadNotFound, OSError):
         path = layout.find_content(upload_id, shelf.read(upload_id).storage_path)
     try:
-        files.unlink(layout.record(upload_id))
+        _withdraw(shelf, upload_id)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
     beside = (layout.unverified(upload_id), layout.temporary(upload_id))
     with storage_errors(upload_id):
-        for name in (path, *beside):
+        for name in (path, *beside, layout.removed(upload_id)):
             with suppress(FileNotFoundError):
                 files.unlink(name)
+
+
+def _withdraw(shelf: Shelf, upload_id: str) -> None:
+    """Take a record out of its place."""
+    record = shelf.layout.record(upload_id)
+    try:
+        shelf.files.replace(record, shelf.layout.removed(upload_id))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        shelf.files.unlink(record)  # the longer name may be what does not fit

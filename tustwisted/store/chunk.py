@@ -81,7 +81,7 @@ class FileChunk:
         """See :meth:`tustwisted.interfaces.IUploadWriter.settle`."""
         return self._base if self._is_noted else self._writer.settle()
 
-    def close(self) -> None:
+    def discard(self) -> None:
         """Cut the chunk off if it was not accepted, and only then end the doubt."""
         self._held.clear()
         if self._is_noted:
@@ -89,7 +89,10 @@ class FileChunk:
             with suppress(TusError), storage_errors(self._upload_id):
                 self._shelf.files.truncate(self._writer.fileno(), self._base)
                 self._forget_note()
-            self._is_noted = False
+
+    def close(self) -> None:
+        """See :meth:`tustwisted.interfaces.IUploadWriter.close`."""
+        self._held.clear()
         self._writer.close()
 
     def _note(self) -> None:

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from tustwisted.errors import InvalidMetadata, UploadExists
+from tustwisted.errors import TusError, UploadExists
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
-from tustwisted.store.failures import storage_error
+from tustwisted.store.failures import storage_error, storage_errors
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
 
@@ -43,29 +43,48 @@ class Creation:
         :raises NoSpace: and nothing remains.
         :raises StorageFailed: and nothing remains.
         """
+        fd = self.open()
+        try:
+            with storage_errors(self._info.upload_id):
+                self._shelf.files.close(fd)
+            self.commit()
+        except TusError:
+            self.undo()
+            raise
+
+    def open(self) -> int:
+        """
+        Create the data file, which takes the id.
+
+        :returns: its descriptor; from here on it is for the caller to :meth:`undo`.
+        :raises UploadExists: the id is taken, or a part of its path is.
+        :raises NoSpace: and nothing remains.
+        :raises StorageFailed: and nothing remains.
+        """
         shelf, upload_id = self._shelf, self._info.upload_id
-        path = shelf.layout.content(upload_id)
         # A record may stand without data, when the power failed.
         if shelf.files.exists(shelf.layout.record(upload_id)):
             raise UploadExists(upload_id)
         try:
-            fd = self._create_content(path)
+            return self._create_content(shelf.layout.content(upload_id))
         except (FileExistsError, NotADirectoryError):
             self._remove_directories()
             raise UploadExists(upload_id) from None
         except OSError as error:
             self._remove_directories()
             raise storage_error(error, upload_id) from None
-        try:
-            shelf.files.close(fd)
-            strict = shelf.durability is Durability.STRICT
-            shelf.put(self._first_record(path), synced=strict)
-        except InvalidMetadata:
-            self.undo()
-            raise
-        except OSError as error:
-            self.undo()
-            raise storage_error(error, upload_id) from None
+
+    def commit(self, synced_offset: int = 0) -> None:
+        """
+        Put the record in its place: from then on the upload is there.
+
+        :param synced_offset: how much of the data file is on the device, bytes.
+        :raises InvalidMetadata: it is too long to be kept.
+        :raises NoSpace: or :class:`StorageFailed`; it is not there.
+        """
+        strict = self._shelf.durability is Durability.STRICT
+        with storage_errors(self._info.upload_id):
+            self._shelf.put(self.record(synced_offset), synced=strict)
 
     def undo(self) -> None:
         """Take everything back, as far as that is possible."""
@@ -75,14 +94,16 @@ class Creation:
                 self._shelf.files.unlink(path)
         self._remove_directories()
 
-    def _first_record(self, path: str) -> Record:
+    def record(self, synced_offset: int = 0) -> Record:
+        """Return the record that :meth:`commit` writes."""
         return Record(
             self._info,
             self._info.state,
-            path,
+            self._shelf.layout.content(self._info.upload_id),
             self._shelf.durability,
             self._shelf.host,
-            synced_at_s=self._shelf.seconds(),
+            synced_offset,
+            self._shelf.seconds(),
         )
 
     def _create_content(self, path: str) -> int:

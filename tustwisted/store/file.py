@@ -12,18 +12,27 @@ from threading import Event
 from attrs import define, field
 from zope.interface import implementer
 
-from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
+from tustwisted.abilities import (
+    IChunkWriter,
+    IConcatenates,
+    IDefersLength,
+    ISearch,
+    ISweeps,
+    IVerifiesChunks,
+)
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store import changes, lookup
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
+from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
+from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
@@ -39,7 +48,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore, IDefersLength, IVerifiesChunks)
+@implementer(IDataStore, IConcatenates, IDefersLength, ISweeps, IVerifiesChunks)
 @define(eq=False)
 class FileStore:
     """
@@ -161,10 +170,22 @@ class FileStore:
             await self._disk.quick(creation.run)
             return
         await self._disk.sync(creation.run)
+        await self._sync_new(info.upload_id, creation.undo)
+
+    async def concatenate(
+        self, info: UploadInfo, is_wanted: Callable[[], bool]
+    ) -> None:
+        """See :meth:`tustwisted.abilities.IConcatenates.concatenate`."""
+        work = Concatenation(self._shelf, info)
+        await concatenate(work, self._disk, is_wanted)
+        if self.durability is Durability.STRICT:
+            await self._sync_new(info.upload_id, work.undo)
+
+    async def _sync_new(self, upload_id: str, undo: Callable[[], None]) -> None:
         try:
-            await self._sync_names(info.upload_id)
+            await self._sync_names(upload_id)
         except TusError:
-            await self._disk.quick(creation.undo)
+            await self._disk.write(undo)
             raise
 
     async def _sync_names(self, upload_id: str, path: str | None = None) -> None:
@@ -246,4 +267,10 @@ class FileStore:
         """
         return await self._disk.write(
             lookup.find_awaiting_finish, self._shelf, self._stopped.is_set
+        )
+
+    def search(self, leftover_before_s: float) -> ISearch:
+        """See :meth:`tustwisted.abilities.ISweeps.search`."""
+        return FileSearch(
+            self._shelf, self._disk, leftover_before_s, self._stopped.is_set
         )

@@ -65,6 +65,24 @@ class IFiles(Interface):
     def pwritev(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
         """Write at an offset, perhaps not all; return how many bytes were written."""
 
+    def open_to_read(path: str) -> int:
+        """Open a file for reading; return the descriptor."""
+
+    def pread(fd: int, size_bytes: int, offset: int) -> bytes:
+        """Read at an offset; fewer bytes than asked for mean nothing, none the end."""
+
+    def copy_range(
+        source: int, source_offset: int, target: int, target_offset: int, count: int
+    ) -> int:
+        """
+        Copy between two open files without the bytes coming here.
+
+        The file system may let both files share the blocks (reflink).
+
+        :returns: how many bytes were copied: perhaps not all, none at the end.
+        :raises OSError: also where this pair of files cannot be copied in this way.
+        """
+
     def write_out(fd: int, offset: int, length: int) -> None:
         """Begin to bring a range to the device; a hint that never fails or waits."""
 
@@ -83,6 +101,9 @@ class IFiles(Interface):
 
         :raises OSError: (``ELOOP``) something else is there, such as a symlink.
         """
+
+    def changed_s(path: str) -> float:
+        """Tell when a name in a directory last changed, seconds since 1970."""
 
     def exists(path: str) -> bool:
         """Tell whether anything is there, also a symlink that leads nowhere."""
@@ -134,6 +155,27 @@ class OsFiles:
         """See :meth:`IFiles.pwritev`."""
         return os.pwritev(fd, buffers, offset)
 
+    def open_to_read(self, path: str) -> int:
+        """See :meth:`IFiles.open_to_read`."""
+        return os.open(path, os.O_RDONLY | _ALWAYS)
+
+    def pread(self, fd: int, size_bytes: int, offset: int) -> bytes:
+        """See :meth:`IFiles.pread`."""
+        return os.pread(fd, size_bytes, offset)
+
+    def copy_range(
+        self,
+        source: int,
+        source_offset: int,
+        target: int,
+        target_offset: int,
+        count: int,
+    ) -> int:
+        """See :meth:`IFiles.copy_range`."""
+        if not hasattr(os, "copy_file_range"):  # not Linux
+            raise OSError(errno.ENOSYS, "no copy_file_range")
+        return os.copy_file_range(source, target, count, source_offset, target_offset)
+
     def write_out(self, fd: int, offset: int, length: int) -> None:
         """See :meth:`IFiles.write_out`."""
         start_write_out(fd, offset, length)
@@ -160,13 +202,17 @@ class OsFiles:
             raise OSError(errno.ELOOP, "not a regular file", path)
         return FileStat(found.st_size, found.st_mtime)
 
+    def changed_s(self, path: str) -> float:
+        """See :meth:`IFiles.changed_s`."""
+        return os.lstat(path).st_mtime
+
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""
         return os.path.lexists(path)
 
     def read(self, path: str, limit: int) -> bytes:
         """See :meth:`IFiles.read`."""
-        fd = os.open(path, os.O_RDONLY | _ALWAYS)
+        fd = self.open_to_read(path)
         try:
             content = os.read(fd, min(_SMALL_READ, limit))
             # One read shorter than asked is the end of a regular file.

@@ -15,9 +15,17 @@ from tustwisted.errors import UploadNotFound
 from tustwisted.protocol.ids import is_upload_id
 
 RECORD_ENDING = ".info"
-_TEMPORARY_ENDING = ".info.tmp"
-_UNVERIFIED_ENDING = ".unverified"
-_BESIDE_DATA = (RECORD_ENDING, ".tmp", ".lock", ".stop", _UNVERIFIED_ENDING)
+TEMPORARY_ENDING = ".info.tmp"
+UNVERIFIED_ENDING = ".unverified"
+REMOVED_ENDING = ".removed"
+_BESIDE_DATA = (
+    RECORD_ENDING,
+    ".tmp",
+    ".lock",
+    ".stop",
+    UNVERIFIED_ENDING,
+    REMOVED_ENDING,
+)
 
 
 def _absolute(directory: str) -> str:
@@ -60,11 +68,15 @@ class Layout:
 
     def temporary(self, upload_id: str) -> str:
         """Where its record is written before it is renamed."""
-        return f"{self._prefix}{upload_id}{_TEMPORARY_ENDING}"
+        return f"{self._prefix}{upload_id}{TEMPORARY_ENDING}"
 
     def unverified(self, upload_id: str) -> str:
         """Where it stands how far a chunk in doubt begins (D3)."""
-        return f"{self._prefix}{upload_id}{_UNVERIFIED_ENDING}"
+        return f"{self._prefix}{upload_id}{UNVERIFIED_ENDING}"
+
+    def removed(self, upload_id: str) -> str:
+        """Where its record goes when it is removed, until its bytes are gone."""
+        return f"{self._prefix}{upload_id}{REMOVED_ENDING}"
 
     def probe(self) -> str:
         """Name a file that shows whether the directory can be written."""

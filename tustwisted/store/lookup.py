@@ -13,14 +13,14 @@ from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
 from tustwisted.store.files import FileStat
-from tustwisted.store.layout import RECORD_ENDING
+from tustwisted.store.layout import RECORD_ENDING, UNVERIFIED_ENDING
 from tustwisted.store.offsets import read_unverified, tell
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
 
 log = Logger()
 
-_LONGEST_NAME = MAX_ID_CHARACTERS + len(RECORD_ENDING)
+_LONGEST_NAME = MAX_ID_CHARACTERS + len(UNVERIFIED_ENDING)
 
 _UNVERIFIED_BYTES = 100  # enough for any number; more than that is no number
 
@@ -60,16 +60,26 @@ def look_up(shelf: Shelf, upload_id: str) -> Seen:
     """
     shelf.layout.check(upload_id)
     try:
-        record = shelf.read(upload_id)
-        path = shelf.layout.find_content(upload_id, record.storage_path)
-        stat = shelf.files.stat(path)
-        base = _find_unverified(shelf, upload_id, record)
-        if base is None and stat is not None and _may_be_doubted(record):
-            stat = _smaller(stat, shelf.files.stat(path))
+        return see(shelf, upload_id)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
+
+
+def see(shelf: Shelf, upload_id: str) -> Seen:
+    """
+    Do what :func:`look_up` does, leaving errors as they are.
+
+    :raises UploadNotFound: no sense in its record, or its bytes are gone.
+    :raises OSError: it is not there, or the file system would not tell.
+    """
+    record = shelf.read(upload_id)
+    path = shelf.layout.find_content(upload_id, record.storage_path)
+    stat = shelf.files.stat(path)
+    base = _find_unverified(shelf, upload_id, record)
+    if base is None and stat is not None and _may_be_doubted(record):
+        stat = _smaller(stat, shelf.files.stat(path))
     if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
@@ -129,7 +139,7 @@ def find_awaiting_finish(shelf: Shelf, is_stopped: Callable[[], bool]) -> list[s
 
 def find_ids(shelf: Shelf) -> Iterator[str]:
     """Find every id that has a record, in no order."""
-    for path, is_directory in _walk(shelf):
+    for path, is_directory in walk(shelf):
         if not is_directory and path.endswith(RECORD_ENDING):
             upload_id = path.removesuffix(RECORD_ENDING)
             if is_upload_id(upload_id):
@@ -139,12 +149,12 @@ def find_ids(shelf: Shelf) -> Iterator[str]:
 def find_directories(shelf: Shelf) -> Iterator[str]:
     """Find every directory in which uploads may lie, the root first."""
     yield shelf.layout.root
-    for path, is_directory in _walk(shelf):
+    for path, is_directory in walk(shelf):
         if is_directory:
             yield shelf.layout.content(path)
 
 
-def _walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
+def walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
     """Find every name under the root but hidden ones, and which are directories."""
     prefixes = [""]
     while prefixes:

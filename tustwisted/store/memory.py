@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
+from tustwisted.abilities import (
+    Batch,
+    IChunkWriter,
+    IConcatenates,
+    IDefersLength,
+    ISearch,
+    ISweeps,
+    IVerifiesChunks,
+    Leftover,
+)
 from tustwisted.errors import (
     NoSpace,
     OffsetConflict,
     StorageFailed,
     UploadExists,
+    UploadInterrupted,
+    UploadNotFinished,
     UploadNotFound,
 )
 from tustwisted.interfaces import IDataStore, IUploadWriter
@@ -27,7 +40,11 @@ class _MemoryUpload:
     content: bytearray = field(factory=bytearray)
 
 
-@implementer(IDataStore, IDefersLength, IVerifiesChunks)
+_BATCH = 100
+"""Uploads; to look at so many takes less than a millisecond."""
+
+
+@implementer(IDataStore, IConcatenates, IDefersLength, ISweeps, IVerifiesChunks)
 @define(eq=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
@@ -96,6 +113,33 @@ class MemoryStore:
             for upload_id, upload in self._uploads.items()
             if upload.info.at(len(upload.content)).awaits_finish
         ]
+
+    async def concatenate(
+        self, info: UploadInfo, is_wanted: Callable[[], bool]
+    ) -> None:
+        """See :meth:`tustwisted.abilities.IConcatenates.concatenate`."""
+        if not is_wanted():
+            raise UploadInterrupted
+        parts = [self._find(upload_id) for upload_id in info.partial_uploads]
+        if any(part.info.state is not UploadState.FINISHED for part in parts):
+            raise UploadNotFinished
+        content = bytearray().join(part.content for part in parts)
+        if len(content) != info.length:
+            raise UploadNotFinished
+        room = self.room_bytes()
+        if room is not None and len(content) > room:
+            raise NoSpace
+        await self.create(info)
+        upload = self._find(info.upload_id)
+        upload.content, upload.modified_s = content, self.now_s()
+
+    def search(self, leftover_before_s: float) -> ISearch:
+        """See :meth:`tustwisted.abilities.ISweeps.search`; no crash leaves anything."""
+        return _MemorySearch(self)
+
+    def ids(self) -> list[str]:
+        """List the uploads that there are."""
+        return list(self._uploads)
 
     def content(self, upload_id: str) -> bytes:
         """
@@ -189,7 +233,39 @@ class _MemoryChunk:
         """Do nothing: memory promises nothing."""
         return self.offset
 
+    def discard(self) -> None:
+        """Forget what was held back."""
+        self._held.clear()
+
     def close(self) -> None:
         """Forget what was held back."""
         self._held.clear()
         self._writer.close()
+
+
+@implementer(ISearch)
+@define(eq=False)
+class _MemorySearch:
+    _store: MemoryStore
+    _ids: Iterator[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ids = iter(self._store.ids())
+
+    async def next_batch(self) -> Batch | None:
+        """Look at some more uploads."""
+        ids = list(islice(self._ids, _BATCH))
+        if not ids:
+            return None
+        uploads: list[UploadInfo] = []
+        for upload_id in ids:
+            with suppress(UploadNotFound):  # removed meanwhile
+                uploads.append(await self._store.info(upload_id))
+        return Batch(tuple(uploads))
+
+    async def clear(self, leftover: Leftover) -> bool:
+        """Clear nothing away: nothing is left."""
+        return False
+
+    def close(self) -> None:
+        """Hold nothing."""

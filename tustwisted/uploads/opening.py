@@ -22,6 +22,7 @@ from tustwisted.receive.receiver import Receiver
 from tustwisted.receive.verifying import VerifyingWriter
 from tustwisted.uploads.checks import check_under_lock
 from tustwisted.uploads.chunk import Chunk
+from tustwisted.uploads.lookup import Lookup
 
 
 @define(eq=False)
@@ -34,6 +35,7 @@ class Opening:
     """
 
     _store: IDataStore
+    _lookup: Lookup
     _disk: IDisk
     _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
     _max_size_bytes: int | None
@@ -50,7 +52,7 @@ class Opening:
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.receive`; the
             lock is still held.
         """
-        found = await self._store.info(upload_id)
+        found = await self._lookup.find_locked(upload_id)
         upload = check_under_lock(found, chunk, self._max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:
@@ -100,7 +102,7 @@ class _Seal:
     _remove: Callable[[], Awaitable[None]] | None
     """Takes the upload away if the chunk does not count."""
 
-    async def __call__(self) -> None:
+    async def confirm(self) -> None:
         checksum = self._chunk.checksum
         try:
             if not isinstance(checksum, Checksum):
@@ -117,3 +119,6 @@ class _Seal:
             raise
         if self._tell_length is not None:
             await self._tell_length()
+
+    async def discard(self) -> None:
+        await self._disk.write(self._writer.discard)

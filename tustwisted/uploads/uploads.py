@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from tustwisted.abilities import IConcatenates
 from tustwisted.errors import (
+    ExtensionDisabled,
     ServerShutdown,
     TusError,
-    UploadNotFound,
     UploadTooLarge,
 )
 from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
+from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
-from tustwisted.protocol.ids import is_upload_id, new_id
+from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
@@ -34,10 +37,13 @@ from tustwisted.uploads.checks import (
 )
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Claim
+from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.finishing import FinishStep, OnFinish
+from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
 from tustwisted.uploads.opening import Opening
+from tustwisted.uploads.sweeping import Sweeping, Swept
 
 log = Logger()
 
@@ -64,6 +70,7 @@ class Uploads:
         crash in it, with the same ``event_id``; when it raises, the upload stays
         finish-failed and the next empty PATCH, or :meth:`finish`, tries again.
     :param switched_off: extensions that are not offered although the store has them.
+    :param expiration: how long uploads are kept; for ever by default.
     """
 
     store: IDataStore
@@ -76,6 +83,7 @@ class Uploads:
     _random_bytes: Callable[[int], bytes] = os.urandom
     _now_s: Callable[[], float] = time.time
     _switched_off: Collection[Extension] = ()
+    expiration: Expiration = field(factory=Expiration)
     extensions: tuple[Extension, ...] = field(init=False)
     """What is offered: what the store can do and the configuration allows."""
     is_running: bool = field(init=False, default=False)
@@ -83,13 +91,27 @@ class Uploads:
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
     _finish_step: FinishStep = field(init=False)
     _opening: Opening = field(init=False)
+    _lookup: Lookup = field(init=False)
+    _sweeping: Sweeping = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._finish_step = FinishStep(self.store, self._on_finish)
+        self.extensions = offered(self.store, self._switched_off, self.expiration)
+        self._lookup = Lookup(self.store, self.expiration, self._now_s, self._ongoing)
         self._opening = Opening(
-            self.store, self._disk, self._finish_step, self.max_size_bytes
+            self.store,
+            self._lookup,
+            self._disk,
+            self._finish_step,
+            self.max_size_bytes,
         )
-        self.extensions = offered(self.store, self._switched_off)
+        self._sweeping = Sweeping(
+            self.store,
+            self.locker,
+            self._lookup,
+            self.clock,
+            is_wanted=lambda: self.is_running,
+        )
 
     # -- life --------------------------------------------------------------------------
 
@@ -141,19 +163,89 @@ class Uploads:
         """
         return self._ongoing.own(self._create(length, metadata, upload_id, is_partial))
 
+    async def concatenate(
+        self,
+        partial_uploads: Sequence[str],
+        metadata: Metadata,
+        *,
+        length: int | None = None,
+        concat_header: str = "",
+        upload_id: str | None = None,
+    ) -> UploadInfo:
+        """
+        Put a final upload together from partial ones, which takes as long as to copy.
+
+        Until all its bytes are there nobody can see it.  Cancelling this gives it up,
+        unless it is there already.
+
+        :param partial_uploads: their ids in order, one perhaps more than once.
+        :param length: what the sender believes it to be; ``None``: he does not say.
+        :param concat_header: ``Upload-Concat`` as it was sent, printable ASCII.
+        :param upload_id: an id of the application's own; a random one by default.
+        :raises UploadNotFound: one of them is not there.
+        :raises InvalidConcat: one is not a partial upload.
+        :raises UploadNotFinished: one is not finished.
+        :raises InvalidUploadLength: ``length`` is not that of all together.
+        :raises UploadTooLarge: that is above the maximum.
+        :raises ExtensionDisabled: the store, or the configuration, does not allow it.
+        :raises ServerShutdown: the server is stopping; nothing remains.
+        :raises NoSpace: or :class:`StorageFailed`; nothing remains.
+        :raises FinishFailed: the upload is there, but its finish step failed.
+
+        Spec: tus 1.0.0, Concatenation; rows T-165 to T-192.
+        """
+        self._require_running()
+        store = IConcatenates(self.store, None)
+        if store is None or Extension.CONCATENATION not in self.extensions:
+            raise ExtensionDisabled(Extension.CONCATENATION.value)
+        final = UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            None,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_final=True,
+            partial_uploads=tuple(partial_uploads),
+            concat_header=concat_header,
+        )
+        work = Concatenation(
+            store,
+            self.status,
+            self._finish_locked,
+            self.clock,
+            self.max_size_bytes,
+            lambda: self.is_running,
+        )
+        try:
+            return await self._ongoing.own(work.run(final, length))
+        except CancelledError:
+            work.give_up()  # nobody would ever learn the id
+            raise
+
     async def status(self, upload_id: str) -> UploadInfo:
         """
         Tell what is stored, taking no lock and disturbing nobody (D5).
 
         :raises UploadNotFound: no such upload.
+        :raises UploadExpired: it was left alone for too long.
         :raises ServerShutdown: the uploads are not running.
         """
         self._require_running()
-        _require_id(upload_id)
         receiver = self._ongoing.receiver_of(upload_id)
         if receiver is not None:
             await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
-        return await self.store.info(upload_id)
+        return await self._lookup.find(upload_id)
+
+    async def expires_at(self, upload: UploadInfo) -> float | None:
+        """
+        Tell when an upload expires, seconds since 1970; ``None``: never.
+
+        :param upload: as it was, perhaps before its last bytes came.
+        """
+        if self.expiration.expires_at(upload) is None:
+            return None
+        with suppress(TusError):  # gone, by now
+            upload = await self.store.info(upload.upload_id)
+        return self.expiration.expires_at(upload)
 
     async def receive(self, upload_id: str, chunk: Chunk) -> Receiver:
         """
@@ -163,6 +255,7 @@ class Uploads:
 
         :param chunk: what the sender says of the body.
         :raises UploadNotFound: no such upload.
+        :raises UploadExpired: it was left alone for too long.
         :raises UnsupportedChecksum: the body could not be verified.
         :raises OffsetConflict: the upload does not end at the chunk's offset.
         :raises InvalidUploadLength: the upload cannot have the length that it is told.
@@ -172,8 +265,7 @@ class Uploads:
         :raises ServerShutdown: the server is stopping.
         """
         self._require_running()
-        _require_id(upload_id)
-        check_without_lock(await self.store.info(upload_id), chunk)
+        check_without_lock(await self._lookup.find(upload_id), chunk)
         return await self._receive(upload_id, chunk, is_new=False)
 
     async def create_and_receive(
@@ -224,12 +316,31 @@ class Uploads:
         Remove an upload, finished or not; whoever writes to it is stopped first.
 
         :raises UploadNotFound: no such upload.
+        :raises UploadExpired: it was left alone for too long, and is to be swept.
         :raises UploadLocked: another request did not free the upload in time.
         :raises StorageFailed: the upload is gone, but perhaps not all of its bytes.
 
         Spec: tus 1.0.0, Termination; rows T-114 to T-122.
         """
         return self._ongoing.own(self._terminate(upload_id))
+
+    def sweep(self, leftover_age_s: float | None = None) -> Deferred[Swept]:
+        """
+        Remove what has expired, and what a crash has left; once (D9).
+
+        It disturbs nobody: what is in use is passed by, the work is done in small
+        steps with pauses, and a stop ends it early.
+
+        :param leftover_age_s: how old what a crash has left must be to be cleared away.
+            By default longer than unfinished uploads are kept; less is safe only when
+            nothing is being created or put together in any process.
+        :returns: fires with what was done.
+        :raises TypeError: (errback) the store does not provide
+            :class:`~tustwisted.abilities.ISweeps`.
+
+        Spec: tus 1.0.0, Expiration; rows T-156, T-159, T-160.
+        """
+        return self._ongoing.own(self._sweep(leftover_age_s))
 
     async def recover(self) -> int:
         """
@@ -308,10 +419,10 @@ class Uploads:
         return await self._finish_locked(upload_id)
 
     async def _finish_locked(self, upload_id: str) -> UploadInfo:
-        _require_id(upload_id)
+        require_id(upload_id)
         lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
         try:
-            upload = await self.store.info(upload_id)
+            upload = await self._lookup.find_locked(upload_id)
             if not upload.awaits_finish:
                 return upload
             return await self._finish_step(upload)
@@ -320,14 +431,20 @@ class Uploads:
 
     async def _terminate(self, upload_id: str) -> None:
         self._require_running()
-        _require_id(upload_id)
-        await self.store.info(upload_id)  # or somebody would be stopped for nothing
+        await self._lookup.find(upload_id)  # or somebody would be stopped for nothing
         lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
         try:
+            await self._lookup.find_locked(upload_id)
             await self.store.remove(upload_id)
         finally:
             lock.release()
         log.info("upload {upload_id} terminated", upload_id=upload_id)
+
+    async def _sweep(self, leftover_age_s: float | None) -> Swept:
+        self._require_running()
+        if leftover_age_s is None:
+            leftover_age_s = self.expiration.leftover_age_s
+        return await self._sweeping.sweep(self._now_s() - leftover_age_s)
 
     def _require_size(self, length: int | None) -> None:
         limit = self.max_size_bytes
@@ -337,11 +454,6 @@ class Uploads:
     def _require_running(self) -> None:
         if not self.is_running:
             raise ServerShutdown
-
-
-def _require_id(upload_id: str) -> None:
-    if not is_upload_id(upload_id):
-        raise UploadNotFound
 
 
 def _ignore() -> None:

@@ -31,13 +31,18 @@ class Creation:
 
     metadata: Metadata
 
+    is_partial: bool
+    """It is meant to be concatenated with others."""
+
     brings_bytes: bool
     """The body holds the upload's first bytes; otherwise it means nothing (T-062)."""
 
 
-def read_creation(request: IRequest, offered: Collection[Extension]) -> Creation:
+def read_creation(
+    request: IRequest, offered: Collection[Extension], is_partial: bool
+) -> Creation:
     """
-    Read the headers of a creation request.
+    Read the headers of a creation request, of any upload but a final one.
 
     :param offered: the extensions that the client may use.
     :raises TusError: they are wrong, or need an extension that is not offered.
@@ -50,14 +55,13 @@ def read_creation(request: IRequest, offered: Collection[Extension]) -> Creation
     return Creation(
         length,
         parse_metadata(values(request, b"Upload-Metadata")),
+        is_partial,
         Extension.CREATION_WITH_UPLOAD in offered and has_bytes,
     )
 
 
 def _read_length(request: IRequest, offered: Collection[Extension]) -> int | None:
     length = parse_length(values(request, b"Upload-Length"))
-    if values(request, b"Upload-Concat"):
-        raise ExtensionDisabled(Extension.CONCATENATION.value)
     if parse_defer_length(values(request, b"Upload-Defer-Length")):
         if length is not None:
             raise AmbiguousUploadLength

@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import AddressValueError, IPv6Address
-
 from twisted.web.server import Request
 
-# What RFC 3986 allows for a host that needs no decoding, and an optional port (T-251);
-# labels as long as DNS has them, which Klein wants to be able to encode.
-_LABEL = rb"[A-Za-z0-9_~-]{1,63}"
-_HOST = re.compile(
-    rb"(?:%b(?:\.%b)*\.?|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?" % (_LABEL, _LABEL)
-)
+from tustwisted.protocol.hosts import names_host
+from tustwisted.web.forwarded import told_by_proxy
+from tustwisted.web.settings import WebSettings
 
 _DEFAULT_PORT = {b"http": b":80", b"https": b":443"}
 
 
-def is_host(value: bytes) -> bool:
-    """
-    Tell whether ``Host`` has a value that can be worked with; an empty one can.
-
-    Spec: RFC 9112, section 3.2; row T-255.
-    """
-    return value == b"" or _names_host(value)
-
-
-def _names_host(value: bytes) -> bool:
-    match = _HOST.fullmatch(value)
-    if match is None or match[1] is None:
-        return match is not None
-    try:
-        IPv6Address(match[1].decode("ascii"))
-    except AddressValueError:
-        return False
-    return True
-
-
-def location(request: Request, upload_id: str, relative: bool) -> bytes:
+def location(request: Request, upload_id: str, settings: WebSettings) -> bytes:
     """
     Make the ``Location`` of an upload from the request that created it.
 
-    :param relative: give only the path.
+    :param settings: say how much of the request is believed.
     :returns: an absolute URL with the host as the client sees it, or a path where the
         request names no usable host.
 
-    Spec: tus 1.0.0, Creation; rows T-053, T-243, T-252, T-254.
+    Spec: tus 1.0.0, Creation; rows T-053, T-243 to T-256.
     """
-    path = request.path.rstrip(b"/") + b"/" + upload_id.encode("ascii")
-    hosts = request.requestHeaders.getRawHeaders(b"Host", [])
-    if relative or len(hosts) != 1 or not _names_host(hosts[0]):
+    name = upload_id.encode("ascii")
+    if settings.public_url is not None:
+        return settings.public_url.encode("ascii") + name
+    path = request.path.rstrip(b"/") + b"/" + name
+    scheme, host = _origin_of(request, settings.behind_proxy)
+    if settings.relative_location or host is None:
         return path
+    host = host.removesuffix(b":").removesuffix(_DEFAULT_PORT[scheme])
+    return scheme + b"://" + host + path
+
+
+def _origin_of(request: Request, behind_proxy: bool) -> tuple[bytes, bytes | None]:
+    """Tell scheme and host of the URL that the client has asked for."""
     scheme = b"https" if request.isSecure() else b"http"
-    return scheme + b"://" + hosts[0].removesuffix(_DEFAULT_PORT[scheme]) + path
+    hosts = request.requestHeaders.getRawHeaders(b"Host", [])
+    host = hosts[0] if len(hosts) == 1 and names_host(hosts[0]) else None
+    if not behind_proxy:
+        return scheme, host
+    told = told_by_proxy(request.requestHeaders)
+    return told.scheme or scheme, told.host or host

@@ -23,6 +23,8 @@ from zope.interface import implementer
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
+from tustwisted.web.limits import HeaderLimits
+from tustwisted.web.target import adopt_host, origin_form
 from tustwisted.web.wants import Wants, speaks_tus
 
 READ_BYTES: Final = 262_144
@@ -120,6 +122,10 @@ class _Line:
         channel = self._channel
         return channel._command, channel._path, channel._version
 
+    def take_path(self, path: bytes) -> None:
+        """Let the target have been this one; only while the headers are being read."""
+        self._channel._path = path
+
     @property
     def keep_alive(self) -> bool:
         return bool(self._channel.persistent)
@@ -185,9 +191,11 @@ class StreamingMixin(_Base):
     Gives a subclass of Twisted's Request its body as it arrives; comes first.
 
     :cvar streaming: what the site wants; None where streaming is not possible.
+    :cvar header_limits: what the head of a request may be; None leaves it to Twisted.
     """
 
     streaming: ClassVar[Streaming | None] = Streaming()
+    header_limits: ClassVar[HeaderLimits | None] = None
 
     body: Body | None = None
     """The body; None if the request is not streamed and ``content`` holds it."""
@@ -211,16 +219,26 @@ class StreamingMixin(_Base):
 
     # -- what the channel calls --------------------------------------------------------
 
+    def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
+        """Begin with the request line read, and no header yet."""
+        if self.header_limits is not None and isinstance(channel, HTTPChannel):
+            self.header_limits.set_on(channel)
+        super().__init__(channel, *args, **kwargs)
+
     def gotLength(self, length: int | None) -> None:
         """Begin: on HTTP/1.1 all headers are known here, and no body byte has come."""
         # On HTTP/2 they are not, and answering a stream early breaks the connection.
         if self.streaming is None or not isinstance(self.channel, HTTPChannel):
             return super().gotLength(length)
         line = _Line(self.channel)
-        method, uri, version = line.request_line
-        if not self.streaming.wants(method, uri, self.requestHeaders):
+        method, target, version = line.request_line
+        path, host = origin_form(target)
+        if not self.streaming.wants(method, path, self.requestHeaders):
             return super().gotLength(length)
 
+        if host is not None:
+            line.take_path(path)
+            adopt_host(self.requestHeaders, host)
         self._expectation = self.expectation
         # With this header gone, Twisted sends no 100 of its own.
         self.requestHeaders.removeHeader(b"Expect")

@@ -16,11 +16,13 @@ from tustwisted.errors import (
     UnmetExpectation,
     UploadNotFound,
 )
+from tustwisted.protocol.hosts import is_host
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
-from tustwisted.web.location import is_host
+from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
 from tustwisted.web.methods import creation_methods, upload_methods
+from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
@@ -47,19 +49,25 @@ class TusResource(Resource):
     ) -> None:
         Resource.__init__(self)
         self._uploads = uploads
+        self._cors = settings.cors
         self._routes = TusRoutes(uploads, BodySource(), settings).app.resource()
 
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, in the order of T-271, then take the route."""
-        _begin_answer(request)
+        override_method(request)  # refuses nothing: a name that is none is a 405
+        _begin_answer(request, self._cors)
         try:
             _check_coding(request)
             _check_host(request)
             if not self._uploads.is_running:
                 raise ServerShutdown  # for what asks no upload, too (D12)
             _check_expectation(request)
+            if self._cors is not None:
+                check_origin(request, self._cors)
+                if is_preflight(request):
+                    request.postpath = []  # whatever the URL: no upload is looked at
             check_version(
-                request.method.decode("ascii"),
+                request.method.decode("latin-1"),
                 request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
             )
             _check_path(request)
@@ -70,41 +78,56 @@ class TusResource(Resource):
 
 
 class Nowhere(Resource):
-    """A path that leads to no upload: 404 for itself and all below it (T-268)."""
+    """
+    A path that leads to no upload: 404 for itself and all below it (T-268).
 
-    def __init__(self) -> None:
+    :param cors: which pages may see that.
+    """
+
+    def __init__(self, cors: CorsPolicy | None = None) -> None:
         Resource.__init__(self)
+        self._cors = cors
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """Find nothing below either."""
-        return Nowhere()
+        return Nowhere(self._cors)
 
     def render(self, request: Request) -> bytes:
         """Answer any method alike."""
-        _begin_answer(request)
+        _begin_answer(request, self._cors)
+        try:
+            if self._cors is not None:
+                check_origin(request, self._cors)
+        except TusError as error:
+            return respond_with(request, error)
         return respond_with(request, UploadNotFound())
 
 
-def below(base_path: str, resource: IResource) -> IResource:
+def below(
+    base_path: str, resource: IResource, cors: CorsPolicy | None = None
+) -> IResource:
     """
     Make the root of a site that has one resource at a path, and nothing beside it.
 
     :param base_path: such as ``/files/``; ``/`` for the resource itself.
+    :param cors: which pages may see that there is nothing.
     """
     segments = [segment.encode() for segment in base_path.split("/") if segment]
     for segment in reversed(segments):
-        parent = Nowhere()
+        parent = Nowhere(cors)
         parent.putChild(segment, resource)
         resource = parent
     return resource
 
 
-def _begin_answer(request: Request) -> None:
+def _begin_answer(request: Request, cors: CorsPolicy | None) -> None:
     request.defaultContentType = None  # a HEAD or an empty answer has no type
     request.setHeader(b"Tus-Resumable", TUS_VERSION.encode())
     request.setHeader(b"X-Content-Type-Options", b"nosniff")
     if request.method == b"HEAD":
         request.setHeader(b"Cache-Control", b"no-store")  # of a 404 too (T-015)
+    if cors is not None:
+        mark_answer(request, cors)
 
 
 def _check_coding(request: Request) -> None:

@@ -33,6 +33,7 @@ from zope.interface import directlyProvidedBy, directlyProvides
 
 from tustwisted.web.body import Body, IBody
 from tustwisted.web.buffered import BufferedBody
+from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.request import Streaming, StreamingMixin, missing_names
 from tustwisted.web.wants import Wants, speaks_tus, under
 
@@ -40,6 +41,7 @@ __all__ = [
     "Body",
     "BodySource",
     "BufferedBody",
+    "HeaderLimits",
     "IBody",
     "StreamingMixin",
     "StreamingRequest",
@@ -73,6 +75,7 @@ class StreamingSite(Site):
         *,
         wants: Wants = speaks_tus,
         idle_timeout_s: float = 60.0,
+        header_limits: HeaderLimits = HeaderLimits(),  # noqa: B008
         **kwargs: Any,
     ) -> None:
         """
@@ -80,15 +83,19 @@ class StreamingSite(Site):
         :param wants: see :data:`tustwisted.web.wants.Wants`.
         :param idle_timeout_s: how long a body may be silent while its receiver wants
             more, seconds.
+        :param header_limits: how large the head of a request may be.
         :param kwargs: what Site takes: reactor, timeout, logPath ...
         """
         kwargs.setdefault("parsePOSTFormSubmission", False)
         super().__init__(resource, requestFactory, **kwargs)
-        enable_streaming(self, wants, idle_timeout_s)
+        enable_streaming(self, wants, idle_timeout_s, header_limits)
 
 
 def enable_streaming(
-    site: Site, wants: Wants = speaks_tus, idle_timeout_s: float = 60.0
+    site: Site,
+    wants: Wants = speaks_tus,
+    idle_timeout_s: float = 60.0,
+    header_limits: HeaderLimits | None = None,
 ) -> None:
     """
     Let a site stream the bodies of the requests that ``wants`` chooses.
@@ -102,16 +109,25 @@ def enable_streaming(
         ``content`` could not be read.
     :param idle_timeout_s: how long a body may be silent while its receiver wants more,
         seconds.
+    :param header_limits: how large the head of any request to the site may be; None
+        leaves what it is: Twisted's own 16384 bytes, if nobody has set another.
     :raises TypeError: ``site.requestFactory`` is no subclass of Twisted's Request.
     """
-    install(site, Streaming(wants, idle_timeout_s), missing_names())
+    streaming = Streaming(wants, idle_timeout_s)
+    install(site, streaming, missing_names(), header_limits)
 
 
-def install(site: Site, streaming: Streaming, missing: list[str]) -> None:
+def install(
+    site: Site,
+    streaming: Streaming,
+    missing: list[str],
+    header_limits: HeaderLimits | None = None,
+) -> None:
     """
     Give a site a request class that streams, or one that does not for want of a name.
 
     :param missing: see :func:`missing_names`.
+    :param header_limits: as :func:`enable_streaming`; they need no private name.
     :raises TypeError: as :func:`enable_streaming`.
     """
     factory: Any = site.requestFactory
@@ -126,17 +142,21 @@ def install(site: Site, streaming: Streaming, missing: list[str]) -> None:
             "this version of Twisted has no {names}",
             names=", ".join(missing),
         )
-    wanted = None if missing else streaming
-    if issubclass(factory, StreamingMixin) and factory.streaming == wanted:
+    own = getattr(factory, "header_limits", None)
+    wanted = (None if missing else streaming, header_limits or own)
+    if issubclass(factory, StreamingMixin) and (factory.streaming, own) == wanted:
         return
-    site.requestFactory = _combined(factory, wanted)
+    site.requestFactory = _combined(factory, *wanted)
 
 
-def _combined(factory: Any, streaming: Streaming | None) -> Any:
+def _combined(
+    factory: Any, streaming: Streaming | None, header_limits: HeaderLimits | None
+) -> Any:
     if factory is Request:
         factory = StreamingRequest
     mixins = () if issubclass(factory, StreamingMixin) else (StreamingMixin,)
-    combined = type(factory.__name__, (*mixins, factory), {"streaming": streaming})
+    chosen = {"streaming": streaming, "header_limits": header_limits}
+    combined = type(factory.__name__, (*mixins, factory), chosen)
     # Such as INonQueuedRequestFactory, which a subclass does not inherit.
     directlyProvides(combined, directlyProvidedBy(factory))
     return combined

@@ -22,6 +22,8 @@ from tustwisted.errors import (
     UploadNotFound,
 )
 from tustwisted.protocol.checksum import ALGORITHMS
+from tustwisted.protocol.concat import Final
+from tustwisted.protocol.expiration import imf_fixdate
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
@@ -35,6 +37,12 @@ from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.body import IBody
 from tustwisted.web.checksum import read_checksum
+from tustwisted.web.concatenation import (
+    create_final,
+    mounts_of,
+    set_concat,
+    wanted_concat,
+)
 from tustwisted.web.creation import Creation, read_creation
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
@@ -88,27 +96,42 @@ class TusRoutes:
     @app.route("/", methods=["POST"])
     async def create(self, request: Request) -> bytes:
         """
-        Begin an upload, perhaps with its first bytes; any other body is not read.
+        Begin an upload, perhaps with its first bytes, or put one together.
 
-        Spec: tus 1.0.0, Creation; rows T-050 to T-081, T-083 to T-098.
+        Any other body is not read (T-062).
+
+        Spec: tus 1.0.0, Creation, Concatenation; rows T-050 to T-098, T-163 to T-192.
         """
-        wish = read_creation(request, self._uploads.extensions)
+        concat = wanted_concat(request, self._uploads)
+        if isinstance(concat, Final):
+            mounts = mounts_of(request, self._settings)
+            upload = await create_final(request, self._uploads, concat, mounts)
+            self._set_location(request, upload)
+        else:
+            upload = await self._create(request, concat is not None)
+        request.setResponseCode(201)
+        _set_expiry(request, await self._uploads.expires_at(upload))
+        request.setHeader(b"Content-Length", b"0")
+        return b""
+
+    async def _create(self, request: Request, is_partial: bool) -> UploadInfo:
+        wish = read_creation(request, self._uploads.extensions, is_partial)
         if wish.brings_bytes:
             upload = await self._create_and_receive(request, wish)
             request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
-        else:
-            upload = await self._uploads.create(wish.length, wish.metadata)
-            self._set_location(request, upload)
-        request.setResponseCode(201)
-        request.setHeader(b"Content-Length", b"0")
-        return b""
+            return upload
+        upload = await self._uploads.create(
+            wish.length, wish.metadata, is_partial=is_partial
+        )
+        self._set_location(request, upload)
+        return upload
 
     async def _create_and_receive(self, request: Request, wish: Creation) -> UploadInfo:
         body = self._bodies.body_of(request)
         checksum = read_checksum(request, body, self._offered(request))
         chunk = Chunk(body_length=body.length, checksum=checksum)
         receiver = await self._uploads.create_and_receive(
-            wish.length, wish.metadata, chunk
+            wish.length, wish.metadata, chunk, wish.is_partial
         )
         self._set_location(request, receiver.upload)  # of an error, too (T-087)
         try:
@@ -125,8 +148,7 @@ class TusRoutes:
         return [each for each in offered if each is not Extension.CHECKSUM_TRAILER]
 
     def _set_location(self, request: Request, upload: UploadInfo) -> None:
-        relative = self._settings.relative_location
-        url = location(request, upload.upload_id, relative)
+        url = location(request, upload.upload_id, self._settings)
         request.setHeader(b"Location", url)
 
     @app.route("/<path:upload_id>", methods=["HEAD"])
@@ -138,6 +160,8 @@ class TusRoutes:
         """
         upload = await self._uploads.status(upload_id)
         _set_facts(request, upload)
+        set_concat(request, upload)
+        _set_expiry(request, self._uploads.expiration.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
@@ -160,6 +184,7 @@ class TusRoutes:
         upload = await _deliver(body, receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
+        _set_expiry(request, await self._uploads.expires_at(upload))
         return b""
 
     @app.route("/<path:upload_id>", methods=["DELETE"])
@@ -217,6 +242,16 @@ def _set_facts(request: Request, upload: UploadInfo) -> None:
         request.setHeader(b"Upload-Length", b"%d" % upload.length)
     if upload.metadata.header:
         request.setHeader(b"Upload-Metadata", upload.metadata.header.encode("ascii"))
+
+
+def _set_expiry(request: Request, expires_at_s: float | None) -> None:
+    """
+    Tell when an upload expires, if it does (T-014, T-149 to T-152).
+
+    Spec: tus 1.0.0, Upload-Expires.
+    """
+    if expires_at_s is not None:
+        request.setHeader(b"Upload-Expires", imf_fixdate(expires_at_s).encode())
 
 
 def _request_id(request: IRequest) -> str:

@@ -1,0 +1,158 @@
+"""The options of ``twistd tus`` for what stands on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.web.harness import Peer
+from tustwisted.tap import Options, makeService
+from tustwisted.web.cors import CorsPolicy
+from tustwisted.web.limits import HeaderLimits
+from tustwisted.web.settings import WebSettings
+
+
+def settings(*words: str) -> WebSettings:
+    """What a command line means on the wire."""
+    options = Options()
+    options.parseOptions(list(words))
+    web: WebSettings = options["web"]
+    return web
+
+
+class WebOptionsCase(SynchronousTestCase):
+    """Knows how the command ends."""
+
+    def assert_ends(self, sentence: str, *words: str) -> None:
+        """The command ends with one sentence that says so."""
+        error = str(self.assertRaises(SystemExit, settings, *words))
+        self.assertIn(sentence, error)
+        self.assertNotIn("\n", error)
+
+
+class CorsTests(WebOptionsCase):
+    """Which pages may upload."""
+
+    def test_default(self) -> None:
+        """Without a word, all origins may, without credentials (T-193)."""
+        self.assertEqual(settings().cors, CorsPolicy())
+
+    def test_origins_add_up(self) -> None:
+        """--cors-origin may be repeated (T-196)."""
+        words = ("--cors-origin", "https://A.example", "--cors-origin=http://*.b")
+        expected = CorsPolicy(origins=["https://a.example", "http://*.b"])
+        self.assertEqual(settings(*words).cors, expected)
+
+    def test_off(self) -> None:
+        """``none`` switches it off (T-204)."""
+        self.assertIsNone(settings("--cors-origin", "none").cors)
+
+    def test_more(self) -> None:
+        """Credentials and headers have options (T-195, T-199, T-201)."""
+        found = settings(
+            *("--cors-credentials", "--cors-origin", "*"),
+            *("--cors-allow-header", "X-A", "--cors-allow-header", "X-B"),
+            *("--cors-expose-header", "X-C"),
+        )
+        expected = CorsPolicy(
+            credentials=True, allow_headers=["X-A", "X-B"], expose_headers=["X-C"]
+        )
+        self.assertEqual(found.cors, expected)
+
+    def test_bad_values(self) -> None:
+        """A value that is none ends the command with a sentence that names it."""
+        for option, value in (
+            ("cors-origin", "app.example"),
+            ("cors-origin", "https://app.example/path"),
+            ("cors-allow-header", "X A"),
+            ("cors-expose-header", ""),
+        ):
+            self.assert_ends(f"--{option} {value}: must be ", f"--{option}", value)
+
+    def test_contradictions(self) -> None:
+        """``*`` and ``none`` stand alone, and credentials want a word on origins."""
+        for alone in ("*", "none"):
+            words = ("--cors-origin", alone, "--cors-origin", "https://a.example")
+            self.assert_ends(f"--cors-origin {alone}: must be the only one", *words)
+        self.assert_ends("--cors-credentials: must come with", "--cors-credentials")
+
+
+class ProxyTests(WebOptionsCase):
+    """How new uploads' URLs are told."""
+
+    def test_default(self) -> None:
+        """Without a word no proxy is trusted (T-243)."""
+        self.assertEqual(settings(), WebSettings())
+
+    def test_options(self) -> None:
+        """Each setting has an option (T-053, T-244, T-253)."""
+        self.assertEqual(settings("--behind-proxy"), WebSettings(behind_proxy=True))
+        found = settings("--public-url", "https://a.example/up")
+        self.assertEqual(found.public_url, "https://a.example/up/")
+        self.assertTrue(settings("--relative-location").relative_location)
+
+    def test_bad_values(self) -> None:
+        """What is no URL, and two wishes at once, end the command with a sentence."""
+        for url in ("/files/", "a.example", "ftp://a.example/", "https://a/b?c"):
+            sentence = f"--public-url {url}: must be a URL"
+            self.assert_ends(sentence, "--public-url", url)
+        words = ("--public-url", "https://a.example/", "--relative-location")
+        self.assert_ends("--relative-location: must not come with", *words)
+
+
+class HeaderTests(WebOptionsCase):
+    """How large the head of a request may be."""
+
+    def test_sizes(self) -> None:
+        """--max-header-size is 64 KiB unless it is said (T-082)."""
+        for words, size_bytes in (
+            ([], 65_536),
+            (["--max-header-size", "16KiB"], 16_384),
+            (["--max-header-size", "1MiB"], 2**20),
+        ):
+            options = Options()
+            options.parseOptions(words)
+            expected = HeaderLimits(size_bytes=size_bytes)
+            self.assertEqual(options["header-limits"], expected)
+
+    def test_bad_values(self) -> None:
+        """Too little, too much and no size at all end the command with a sentence."""
+        for size in ("16383", "2MiB", "8KiB", "much", "0"):
+            sentence = f"--max-header-size {size}: must be a size"
+            self.assert_ends(sentence, "--max-header-size", size)
+
+
+class ServiceTests(SynchronousTestCase):
+    """What the options make of the daemon's site."""
+
+    def test_cors_everywhere(self) -> None:
+        """The policy holds at the base path and beside it (T-193, T-196)."""
+        options = Options()
+        words = ("--cors-origin", "https://a.example", "--upload-dir", self.mktemp())
+        options.parseOptions(words)
+        service: Any = makeService(options)
+        statuses = []
+        for path in (b"/files/", b"/elsewhere"):
+            for origin in (b"https://a.example", b"https://b.example"):
+                head = b"OPTIONS %b HTTP/1.1\r\nHost: h\r\nOrigin: %b\r\n\r\n"
+                peer = Peer(service._site)
+                peer.send(head % (path, origin))
+                statuses += peer.statuses()
+                told = b"Access-Control-Allow-Origin: https://a.example\r\n"
+                self.assertEqual(told in peer.wire.value(), b"a.example" in origin)
+                peer.lose()
+        # Nothing runs yet: the mount itself is 503 before it looks at the origin.
+        self.assertEqual(statuses, [503, 503, 404, 403])
+
+    def test_header_limits(self) -> None:
+        """The daemon's site has the limits that were chosen (T-082)."""
+        options = Options()
+        words = ("--max-header-size", "128KiB", "--upload-dir", self.mktemp())
+        options.parseOptions(words)
+        service: Any = makeService(options)
+        for size, status in ((120_000, 404), (140_000, 400)):
+            peer = Peer(service._site)
+            peer.send(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * size + b"\r\n\r\n")
+            self.assertEqual(peer.statuses(), [status])
+            peer.lose()

@@ -1,0 +1,134 @@
+"""Putting a final upload together from partial ones (concatenation, D13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeAlias
+
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tustwisted.abilities import IConcatenates
+from tustwisted.errors import (
+    InvalidConcat,
+    InvalidUploadLength,
+    ServerShutdown,
+    UploadInterrupted,
+    UploadNotFinished,
+    UploadTooLarge,
+)
+from tustwisted.protocol.headers import MAX_BYTES
+from tustwisted.protocol.upload import UploadInfo, UploadState
+
+log = Logger()
+
+Ask: TypeAlias = Callable[[str], Coroutine[Deferred[Any], Any, UploadInfo]]
+
+AT_ONCE: Final = 16
+"""So many parts are looked up in one turn of the reactor: 1 ms on a quick disk."""
+
+
+@define(eq=False)
+class Concatenation:
+    """
+    The making of one final upload, which ends early when nobody waits for it.
+
+    :param status: tells of an upload.
+    :param finish: takes its lock and does its finish step, if that is due.
+    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param is_running: the server is not stopping; asked in any thread.
+    """
+
+    _store: IConcatenates
+    _status: Ask
+    _finish: Ask
+    _clock: IReactorTime
+    _max_size_bytes: int | None
+    _is_running: Callable[[], bool]
+    _given_up: bool = field(init=False, default=False)
+
+    def give_up(self) -> None:
+        """Let the work end at its next step, if the upload is not there by then."""
+        self._given_up = True
+
+    async def run(self, final: UploadInfo, length: int | None) -> UploadInfo:
+        """
+        Do the work, and the finish step of what comes of it.
+
+        :param final: without a length, which comes of its parts.
+        :param length: what the client believes it to be.
+        :raises TusError: see :meth:`tustwisted.uploads.uploads.Uploads.concatenate`.
+        """
+        parts = await self._look_all_up(final.partial_uploads)
+        final = evolve(final, length=_judge(parts, length, self._max_size_bytes))
+        try:
+            await self._store.concatenate(final, self._is_wanted)
+        except UploadInterrupted:
+            if not self._is_running():
+                raise ServerShutdown from None
+            raise
+        log.info(
+            "upload {upload_id} concatenated of {count} others, {length} bytes",
+            upload_id=final.upload_id,
+            count=len(parts),
+            length=final.length,
+        )
+        return await self._finish(final.upload_id)
+
+    def _is_wanted(self) -> bool:
+        return self._is_running() and not self._given_up
+
+    async def _look_all_up(self, upload_ids: Sequence[str]) -> list[UploadInfo]:
+        """Look each upload up once, some at a time: a list may have thousands."""
+        found: dict[str, UploadInfo] = {}
+        different = list(dict.fromkeys(upload_ids))
+        for start in range(0, len(different), AT_ONCE):
+            if start:
+                await deferLater(self._clock, 0)
+            group = different[start : start + AT_ONCE]
+            found |= zip(group, await self._look_up_together(group), strict=True)
+        return [found[upload_id] for upload_id in upload_ids]
+
+    async def _look_up_together(self, group: Sequence[str]) -> list[UploadInfo]:
+        """Look some up at the same time; the first in the list to fail is told."""
+        looking = [Deferred.fromCoroutine(self._look_up(part)) for part in group]
+        found = []
+        for _, looked in await DeferredList(looking, consumeErrors=True):
+            if isinstance(looked, Failure):
+                looked.raiseException()
+            found.append(looked)
+        return found
+
+    async def _look_up(self, upload_id: str) -> UploadInfo:
+        """Tell of a part, after the finish step that a crash may have left undone."""
+        upload = await self._status(upload_id)
+        if upload.is_partial and upload.awaits_finish:
+            return await self._finish(upload_id)
+        return upload
+
+
+def _judge(
+    parts: Sequence[UploadInfo], length: int | None, max_size_bytes: int | None
+) -> int:
+    """
+    Tell how long the final upload will be, if it may be made.
+
+    Spec: tus 1.0.0, Concatenation; rows T-178, T-179, T-181, T-184.
+    """
+    if not all(part.is_partial for part in parts):
+        raise InvalidConcat("Upload-Concat", "lists an upload that is not partial")
+    if not all(part.state is UploadState.FINISHED for part in parts):
+        raise UploadNotFinished
+    total = sum(part.offset for part in parts)
+    if length not in (None, total):
+        raise InvalidUploadLength(
+            "Upload-Length", f"is not the {total} bytes of the partial uploads"
+        )
+    limit = MAX_BYTES if max_size_bytes is None else max_size_bytes
+    if total > limit:
+        raise UploadTooLarge(limit)
+    return total

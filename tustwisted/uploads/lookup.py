@@ -1,0 +1,70 @@
+"""The one way to an upload: what has expired is not there any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from tustwisted.errors import UploadExpired, UploadNotFound
+from tustwisted.interfaces import IDataStore
+from tustwisted.protocol.expiration import Expiration
+from tustwisted.protocol.ids import is_upload_id
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.ongoing import Ongoing
+
+
+@frozen
+class Lookup:
+    """
+    Finds uploads that have not expired, whether they were swept or not (T-157).
+
+    :param now_s: tells the time, seconds since 1970.
+    """
+
+    _store: IDataStore
+    expiration: Expiration
+    _now_s: Callable[[], float]
+    _ongoing: Ongoing
+
+    async def find(self, upload_id: str) -> UploadInfo:
+        """
+        Find an upload, without its lock.
+
+        One that is being received does not expire: the next byte renews it (T-158).
+
+        :raises UploadNotFound: no such upload, or not an id.
+        :raises UploadExpired: it was left alone for too long.
+        """
+        upload = await self._info(upload_id)
+        if self._ongoing.receiver_of(upload_id) is None:
+            self._check(upload)
+        return upload
+
+    async def find_locked(self, upload_id: str) -> UploadInfo:
+        """Find an upload of which the caller holds the lock; as :meth:`find`."""
+        upload = await self._info(upload_id)
+        self._check(upload)
+        return upload
+
+    def has_expired(self, upload: UploadInfo) -> bool:
+        """Tell whether an upload has expired, if nobody is receiving it."""
+        return self.expiration.is_expired(upload, self._now_s())
+
+    async def _info(self, upload_id: str) -> UploadInfo:
+        require_id(upload_id)
+        return await self._store.info(upload_id)
+
+    def _check(self, upload: UploadInfo) -> None:
+        if self.has_expired(upload):
+            raise UploadExpired
+
+
+def require_id(upload_id: str) -> None:
+    """
+    Let only upload ids pass.
+
+    :raises UploadNotFound: it is none.
+    """
+    if not is_upload_id(upload_id):
+        raise UploadNotFound
