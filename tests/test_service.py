@@ -23,9 +23,11 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
 from tustwisted.daemon import DaemonService, is_beyond_loopback
+from tustwisted.disk import Disk
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import StartFailed, UploadsService
+from tustwisted.store.memory import MemoryStore
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import under
@@ -65,6 +67,33 @@ class UploadsServiceTests(TestCase):
         second = UploadsService.in_directory(reactor, directory)
         error = self.assertRaises(StartFailed, second.startService)
         self.assertIn(directory, str(error))
+
+    async def test_store_of_ones_own(self) -> None:
+        """A service has any store, and its directory is held all the same (T-240)."""
+        directory = self.mktemp()
+        services = []
+        for _ in range(2):
+            disk = Disk(reactor)  # type: ignore[arg-type] # as all reactors
+            services.append(
+                UploadsService.with_store(reactor, MemoryStore(), disk, directory)
+            )
+        service, second = services
+        self.addCleanup(service.stopService)
+        service.startService()
+        upload = await service.uploads.create(3, Metadata())
+        self.assertEqual((await service.uploads.status(upload.upload_id)).length, 3)
+        self.assertEqual(os.listdir(directory), [".tustwisted.lock"])
+        self.assertIn(
+            directory, str(self.assertRaises(StartFailed, second.startService))
+        )
+
+    async def test_store_that_has_no_directory(self) -> None:
+        """Without a directory nothing is held."""
+        disk = Disk(reactor)  # type: ignore[arg-type] # as all reactors
+        service = UploadsService.with_store(reactor, MemoryStore(), disk, None)
+        service.startService()
+        await service.uploads.create(3, Metadata())
+        await service.stopService()
 
     def test_directory_that_cannot_be_made_is_named(self) -> None:
         """A store that cannot work ends the start with a sentence."""

@@ -6,12 +6,32 @@ import os
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer_only
+from zope.interface.verify import verifyObject
 
 from tests.web.harness import Peer, sized
+from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
+from tustwisted.store.memory import MemoryStore
 from tustwisted.tap import Options, makeService
+
+
+def make_store(directory: str, disk: IDisk) -> MemoryStore:
+    """Make a store that shows what it was made with."""
+    assert verifyObject(IDisk, disk)
+    return MemoryStore(capacity_bytes=len(directory))
+
+
+@implementer_only(IDataStore)
+class Lasting(MemoryStore):
+    """A store that cannot be swept."""
+
+
+def make_lasting(directory: str, disk: IDisk) -> Lasting:
+    """Make such a store."""
+    return Lasting()
 
 
 def parsed(*words: str) -> Options:
@@ -38,6 +58,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(options["expire-finished-after"], None)
         self.assertEqual(options["file-mode"], 0o664)
         self.assertEqual(options["dir-mode"], 0o775)
+        self.assertIs(options["store"], None)
 
     def test_ports_add_up(self) -> None:
         """--port may be repeated, before or after the --host it means."""
@@ -69,11 +90,48 @@ class OptionsTests(SynchronousTestCase):
             ("expire-finished-after", "0d"),
             ("file-mode", "rw"),
             ("dir-mode", "9"),
+            ("store", "a.b.c"),
             ("disable", "everything"),
         ):
             error = self.assertRaises(SystemExit, parsed, f"--{option}", value)
             self.assertIn(f"--{option} {value}: must be ", str(error))
             self.assertNotIn("\n", str(error))
+
+    def test_what_a_store_of_ones_own_does_not_understand(self) -> None:
+        """Options of the store of files are refused beside --store, not ignored."""
+        for option, value in (
+            ("durability", "finish"),
+            ("file-mode", "664"),
+            ("dir-mode", "775"),
+        ):
+            words = ("--store", "a:b", f"--{option}", value)
+            error = self.assertRaises(SystemExit, parsed, *words)
+            self.assertIn(f"--{option} means nothing to --store", str(error))
+
+    def test_store_of_ones_own(self) -> None:
+        """--store makes the store, and what it provides is what is offered (D9)."""
+        service: Any = makeService(parsed("--store", "tests.test_tap:make_store"))
+        uploads = service._uploads.uploads
+        self.assertIsInstance(uploads.store, MemoryStore)
+        self.assertEqual(uploads.store.capacity_bytes, len("uploads"))
+
+    def test_store_in_which_nothing_expires(self) -> None:
+        """What --expire-after asks of a store that cannot do it is refused."""
+        for option in ("expire-after", "expire-finished-after"):
+            words = ("--store", "tests.test_tap:make_lasting", f"--{option}", "1h")
+            error = self.assertRaises(SystemExit, makeService, parsed(*words))
+            self.assertRegex(str(error), f"^tustwisted: --{option}: .* cannot be swept")
+            words = ("--store", "tests.test_tap:make_store", f"--{option}", "1h")
+            makeService(parsed(*words))
+
+    def test_store_that_cannot_be_made_is_named(self) -> None:
+        """A factory that is not there ends the command with one sentence."""
+        options = parsed("--store", "tests.test_tap:nobody")
+        error = self.assertRaises(SystemExit, makeService, options)
+        self.assertEqual(
+            str(error),
+            "tustwisted: --store tests.test_tap:nobody: tests.test_tap has no nobody",
+        )
 
     def test_unknown_option_and_word_are_named(self) -> None:
         """What the command does not know is an error that names it."""

@@ -43,6 +43,7 @@ class DaemonService(Service):
     :param endpoints: where to listen, by the scheme of their URLs.
     :param base_path: of the creation URL, for the line that says where it is.
     :param directory: where the uploads are, for that line.
+    :param store_name: what keeps them there, for that line; ``None``: files.
     :param end_hard_in_time: called when a stop begins, so that it has an end whatever
         happens; what it returns is called when the stop has ended.
     :param failed: called when a start fails later than at once.
@@ -59,6 +60,7 @@ class DaemonService(Service):
         directory: str,
         end_hard_in_time: Callable[[], Callable[[], None]],
         failed: Callable[[], None],
+        store_name: str | None = None,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -66,6 +68,7 @@ class DaemonService(Service):
         self._endpoints = endpoints
         self._base_path = base_path
         self._directory = directory
+        self._by = "" if store_name is None else f"by {store_name} "
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._ports: list[IListeningPort] = []
@@ -101,8 +104,9 @@ class DaemonService(Service):
             raise CannotListen(*_plainly(error)) from error
         self._ports.append(port)
         log.info(
-            "tustwisted serves {url} and stores in {directory}",
+            "tustwisted serves {url} and stores {by}in {directory}",
             url=_url(scheme, port.getHost(), self._base_path),
+            by=self._by,
             directory=os.path.abspath(self._directory),
         )
         if is_beyond_loopback(port.getHost()):

@@ -49,6 +49,9 @@ class IDataStore(Interface):
     """
     Keeps the bytes and facts of uploads; survives a crash between any two calls.
 
+    Its methods are called in the reactor: what blocks in them goes through an
+    :class:`IDisk`.  An ``upload_id`` may be any string.
+
     Whoever calls ``open_writer``, ``set_state`` or ``remove`` holds the lock of that
     upload; ``info`` needs none and is right while somebody else writes.
     """
@@ -57,16 +60,26 @@ class IDataStore(Interface):
         """
         Make the store ready; nothing is opened or created before.
 
-        :raises CannotStart: the store cannot work where it is told to.
+        The locker is started after the store.  So another process may still be at work
+        in the same place, unless the store itself keeps it out first.
+
+        :raises CannotStart: the store cannot work where it is told to; nothing stays
+            taken.  :class:`tustwisted.errors.StoreUnusable`, or a type of the store's
+            own whose ``str()`` is a sentence that names what to change.
         """
 
     async def stop() -> None:
-        """Let go of what ``start`` took, after what was begun has ended."""
+        """
+        Let go of what ``start`` took, after what was begun has ended.
+
+        It may be started again.
+        """
 
     async def create(info: UploadInfo) -> None:
         """
         Begin an upload with no bytes.
 
+        :param info: every fact in it is told again by :meth:`info`.
         :raises UploadExists: the id is taken; nothing was changed.
         :raises InvalidMetadata: more than the store can keep; nothing was changed.
         :raises NoSpace: and nothing remains.
@@ -77,6 +90,8 @@ class IDataStore(Interface):
         """
         Tell what is known of an upload, its offset being what is stored now.
 
+        No offset is above the length, or above what a crash of the process leaves.
+
         :raises UploadNotFound: no such upload, not an id, or no sense in its record.
         :raises StorageFailed: the storage would not tell.
         """
@@ -84,6 +99,9 @@ class IDataStore(Interface):
     async def open_writer(upload_id: str, offset: int) -> IUploadWriter:
         """
         Open an upload for writing at its end; bytes past ``offset`` are cut off.
+
+        One past receiving is opened too, without a change, and takes no bytes: what
+        is written raises :class:`tustwisted.errors.StorageFailed`.
 
         :raises UploadNotFound: no such upload.
         :raises OffsetConflict: ``info`` would tell another offset; nothing was cut.
@@ -143,8 +161,10 @@ class IUploadWriter(Interface):
 
         After an error nothing more may be written, and ``offset`` tells what counts.
 
-        :raises NoSpace: the storage is full.
-        :raises StorageFailed: the storage failed otherwise.
+        :param buffers: any number of any length, 0 too.
+        :raises NoSpace: the storage is full; as much as fitted is stored.
+        :raises StorageFailed: the storage failed otherwise, or the writer takes no
+            bytes: it has failed before, it was closed, the upload is past receiving.
         """
 
     def settle() -> int:

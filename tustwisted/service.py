@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
+from tustwisted.interfaces import IDataStore
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.expiration import Expiration
@@ -85,9 +86,53 @@ class UploadsService(Service):
         :class:`~tustwisted.protocol.expiration.Expiration`.
         """
         disk = Disk(reactor)
-        uploads = Uploads(
+        return cls.with_store(
+            reactor,
             FileStore(directory, disk, durability, file_mode, dir_mode),
-            MemoryLocker(reactor, DirectoryLock(directory)),
+            disk,
+            directory,
+            max_size_bytes=max_size_bytes,
+            lock_timeout_s=lock_timeout_s,
+            on_finish=on_finish,
+            switched_off=switched_off,
+            expire_after_s=expire_after_s,
+            expire_finished_after_s=expire_finished_after_s,
+        )
+
+    @classmethod
+    def with_store(
+        cls,
+        reactor: Any,
+        store: IDataStore,
+        disk: Disk,
+        directory: str | None,
+        *,
+        max_size_bytes: int | None = None,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        on_finish: OnFinish | None = None,
+        switched_off: Collection[Extension] = (),
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
+    ) -> UploadsService:
+        """
+        Wire uploads that a store of one's own keeps, for one process.
+
+        Nothing is opened before the service starts, which starts the store too.
+
+        :param reactor: as for :meth:`in_directory`.
+        :param store: not started yet.
+        :param disk: the one that the store was given; the service starts and stops it.
+        :param directory: held against other processes while the service runs, and made
+            if it is missing; ``None``: no other process can reach these uploads, or the
+            store itself keeps a second one out.
+        :param expire_after_s: as for :meth:`in_directory`; only for a store that
+            provides :class:`~tustwisted.abilities.ISweeps`.
+        :param expire_finished_after_s: as before.
+        """
+        held = None if directory is None else DirectoryLock(directory)
+        uploads = Uploads(
+            store,
+            MemoryLocker(reactor, held),
             disk,
             reactor,
             max_size_bytes,

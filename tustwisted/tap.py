@@ -11,12 +11,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from tustwisted import __version__
+from tustwisted.abilities import ISweeps
 from tustwisted.config import (
     parse_base_path,
     parse_mode,
@@ -26,13 +27,19 @@ from tustwisted.config import (
 )
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
+from tustwisted.store.named import check_name, make_named_store
 from tustwisted.weboptions import WebOptions, tried
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
 
+    from tustwisted.service import UploadsService
+
 HARD_END_S = 10.0
 """How long a stop may take before the process is ended hard (T-241)."""
+
+OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode": 0o775}
+"""Options that the store of files alone understands, and their defaults."""
 
 
 class Options(WebOptions):
@@ -53,9 +60,9 @@ class Options(WebOptions):
         [
             "durability",
             None,
-            "finish",
+            None,
             "What survives a power loss: none, finish (finished uploads) or strict "
-            "(every acknowledged byte).",
+            "(every acknowledged byte). [default: finish]",
         ],
         ["idle-timeout", None, "60s", "End a request that sends nothing for so long."],
         ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
@@ -72,8 +79,25 @@ class Options(WebOptions):
             None,
             "Remove a finished one, too, such as 30d; never by default.",
         ],
-        ["file-mode", None, "664", "Permissions of new files, less the umask."],
-        ["dir-mode", None, "775", "Permissions of new directories, less the umask."],
+        [
+            "file-mode",
+            None,
+            None,
+            "Permissions of new files, less the umask. [default: 664]",
+        ],
+        [
+            "dir-mode",
+            None,
+            None,
+            "Permissions of new directories, less the umask. [default: 775]",
+        ],
+        [
+            "store",
+            None,
+            None,
+            "Keep uploads in a store of your own: package.module:factory, which is "
+            "called with the upload directory and an IDisk.",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -114,10 +138,16 @@ class Options(WebOptions):
             ("expire-finished-after", parse_time),
             ("file-mode", parse_mode),
             ("dir-mode", parse_mode),
+            ("store", check_name),
         ]
         for name, parse in read:
             if self[name] is not None:
                 self[name] = self._read(name, parse)
+        for name, default in OF_FILE_STORE.items():
+            if self[name] is None:
+                self[name] = default
+            elif self["store"] is not None:
+                raise usage.UsageError(f"--{name} means nothing to --store: omit it")
         self["disable"] = [
             tried("disable", name, _parse_extension) for name in self["disable"]
         ]
@@ -162,28 +192,17 @@ def makeService(options: Options) -> IService:
     """
     Make the daemon that the options describe; opens nothing.
 
-    :raises SystemExit: a port is no endpoint description that Twisted knows.
+    :raises SystemExit: a port is no endpoint description that Twisted knows, or the
+        store that is asked for cannot be made.
     """
     from twisted.internet import reactor
 
     from tustwisted.daemon import DaemonService
-    from tustwisted.service import UploadsService
     from tustwisted.web.drain import DrainingSite
     from tustwisted.web.resource import TusResource, below
     from tustwisted.web.wants import everything
 
-    uploads = UploadsService.in_directory(
-        reactor,
-        options["upload-dir"],
-        durability=options["durability"],
-        file_mode=options["file-mode"],
-        dir_mode=options["dir-mode"],
-        max_size_bytes=options["max-size"],
-        lock_timeout_s=options["lock-timeout"],
-        switched_off=options["disable"],
-        expire_after_s=options["expire-after"],
-        expire_finished_after_s=options["expire-finished-after"],
-    )
+    uploads = _uploads(reactor, options)
     web = options["web"]
     site = DrainingSite(
         below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
@@ -199,9 +218,45 @@ def makeService(options: Options) -> IService:
         endpoints=[_endpoint(reactor, port) for port in options["port"]],
         base_path=options["base-path"],
         directory=options["upload-dir"],
+        store_name=options["store"],
         end_hard_in_time=_end_hard_after_grace,
         failed=reactor.stop,
     )
+
+
+def _uploads(reactor: object, options: Options) -> UploadsService:
+    from tustwisted.disk import Disk
+    from tustwisted.service import UploadsService
+
+    directory, name = options["upload-dir"], options["store"]
+    rules: dict[str, Any] = {
+        "max_size_bytes": options["max-size"],
+        "lock_timeout_s": options["lock-timeout"],
+        "switched_off": options["disable"],
+        "expire_after_s": options["expire-after"],
+        "expire_finished_after_s": options["expire-finished-after"],
+    }
+    if name is None:
+        return UploadsService.in_directory(
+            reactor,
+            directory,
+            durability=options["durability"],
+            file_mode=options["file-mode"],
+            dir_mode=options["dir-mode"],
+            **rules,
+        )
+    disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
+    try:
+        store = make_named_store(name, directory, disk)
+    except ValueError as error:
+        raise SystemExit(f"tustwisted: --store {name}: {error}") from error
+    for option in ("expire-after", "expire-finished-after"):
+        if options[option] is not None and not ISweeps.providedBy(store):
+            raise SystemExit(
+                f"tustwisted: --{option}: {name} makes a store that cannot be swept, "
+                "so nothing in it expires: omit it"
+            )
+    return UploadsService.with_store(reactor, store, disk, directory, **rules)
 
 
 def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpoint]:

@@ -7,9 +7,13 @@ For those who write a store: its contract as tests, and a disk that is never lat
         async def make_store(self) -> IDataStore:
             store = MyStore(self.mktemp(), ImmediateDisk())
             await store.start()
+            self.addCleanup(store.stop)
             return store
 
         async def read(self, store: IDataStore, upload_id: str) -> bytes: ...
+
+:mod:`tustwisted.testing_abilities` has the contracts of what a store may be able to do
+beside that, and :mod:`tustwisted.testing_restarts` that of one that remembers.
 
 What is promised when the power fails no test in here can see; how the file store is
 tested for that is told in ``tests/store/forgetful.py``.
@@ -61,6 +65,7 @@ NOT_IDS = (
     "a b",
     "\N{LATIN SMALL LETTER E WITH ACUTE}",
     "x" * 201,
+    "\udcff",
 )
 """Strings that name no upload, whatever a store holds (D11)."""
 
@@ -105,12 +110,14 @@ class StoreCase(_Mixin):
     """What every contract of a store is made of."""
 
     async def make_store(self) -> IDataStore:
-        """Return an empty store that was started."""
+        """Return an empty store that was started; the tests do not stop it."""
         raise NotImplementedError
 
     async def make_full_store(self, room_bytes: int) -> IDataStore | None:
         """
         Return an empty, started store whose storage is full after some bytes.
+
+        To be full is no failure of the store: one that logs it as such fails the test.
 
         :param room_bytes: how many bytes of all uploads together still fit; what the
             store needs for its records comes on top.

@@ -24,6 +24,7 @@ from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
 from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract
 from tustwisted.testing_concatenation import ConcatenationContract
+from tustwisted.testing_restarts import RestartContract
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -117,7 +118,7 @@ class MemoryStoreTests(_EveryContract, TestCase):
         self.assertIsNone(MemoryStore().room_bytes())
 
 
-class _FileStoreContract(_EveryContract):
+class _FileStoreContract(_EveryContract, RestartContract):
     durability = Durability.FINISH
 
     def make_disk(self) -> IDisk:
@@ -136,6 +137,13 @@ class _FileStoreContract(_EveryContract):
     async def make_full_store(self, room_bytes: int) -> FileStore:
         """Return a store on a disk with room for a few bytes."""
         return await self.make_store(SmallFiles(room_bytes))
+
+    async def make_again(self, store: IDataStore) -> FileStore:
+        """Return a store on the same directory."""
+        assert isinstance(store, FileStore)
+        again = FileStore(store.directory, self.make_disk(), self.durability)
+        await again.start()
+        return again
 
     async def read(self, store: IDataStore, upload_id: str) -> bytes:
         """Read the data file."""

@@ -27,12 +27,12 @@ class InPlace(SynchronousTestCase):
         """Prepare a command that listens on the port."""
         return Daemon(self, command, self.port, self.place, self.uploads)
 
-    def run_to_end(self, *command: str) -> tuple[int, str]:
+    def run_to_end(self, *command: str, **variables: str) -> tuple[int, str]:
         """Run a command that ends; return its exit code and all that it wrote."""
         done = subprocess.run(
             command,
             cwd=self.place,
-            env=environment(),
+            env=environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -68,8 +68,19 @@ class DirectoryLockTests(SynchronousTestCase):
         second.take()
         second.release()
 
-    def test_missing_directory_is_named(self) -> None:
-        """A directory that is not there is named in the error."""
-        missing = os.path.join(self.directory, "missing")
-        error = self.assertRaises(StoreUnusable, DirectoryLock(missing).take)
-        self.assertIn(missing, str(error))
+    def test_missing_directory_is_made(self) -> None:
+        """A directory that is not there is made: not every store uses it."""
+        missing = os.path.join(self.directory, "missing", "below")
+        lock = DirectoryLock(missing)
+        lock.take()
+        self.addCleanup(lock.release)
+        self.assertTrue(os.path.isdir(missing))
+
+    def test_directory_that_cannot_be_made_is_named(self) -> None:
+        """A directory that cannot be is named in the error."""
+        path = os.path.join(self.directory, "file")
+        with open(path, "w"):
+            pass
+        impossible = os.path.join(path, "below")
+        error = self.assertRaises(StoreUnusable, DirectoryLock(impossible).take)
+        self.assertIn(impossible, str(error))

@@ -27,13 +27,14 @@ class DirectoryLock:
 
     def take(self) -> None:
         """
-        Hold the directory.
+        Hold the directory, and make it if it is missing: not every store uses it.
 
         :raises DirectoryInUse: another process holds it.
-        :raises StoreUnusable: the lock's file cannot be opened or locked.
+        :raises StoreUnusable: it, or the lock's file, cannot be made or locked.
         """
         path = os.path.join(self._directory, LOCK_NAME)
         try:
+            os.makedirs(self._directory, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreUnusable(self._directory, _plainly(error)) from error

@@ -25,7 +25,7 @@ _VALUE = re.compile(rb"([!-~]+) ([A-Za-z0-9+/]+={0,2})")
 
 
 class Hash(Protocol):
-    """What goes over the bytes of a chunk, as :mod:`hashlib` has them."""
+    """What goes over the bytes of a chunk, as ``hashlib`` has them."""
 
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
