@@ -4,23 +4,27 @@
 # make lint       ruff: rules and formatting        make types   mypy, strict
 # make docs       pydoctor and Sphinx, into docs/_build/html
 # make trial      the tests alone (some of them: make trial TESTS=tests.protocol)
+# make test-clients  other people's clients against the daemon, none of them left out;
+#                 needs node, npm and curl too (make trial runs those that are there)
 # make coverage   the tests with line and branch coverage
 # make lock       pin the newest allowed dependencies in requirements/
 # make clean      remove what make made; uploads/ stays
 #
 # Needs Python 3.11 or later (another one: make PYTHON=python3.13 ...) and a package
-# index.  Everything goes into .venv; the dot files in it say which step is done.
+# index.  Everything goes into .venv, and what npm installs into tests/clients/js; the
+# dot files in there say which step is done.
 
 PYTHON ?= python3
 TESTS ?= tests
 BIN := .venv/bin
+JS := tests/clients/js
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --universal \
 	--python-version 3.11 --fork-strategy fewest --generate-hashes --strip-extras \
 	--no-annotate \
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
-.PHONY: run test lint types docs trial coverage lock clean
+.PHONY: run test lint types docs trial test-clients coverage lock clean
 
 # No pid file: one left by a killed server could name a living process by chance.
 run: .venv/.run
@@ -43,6 +47,9 @@ docs: .venv/.dev
 trial: .venv/.dev
 	$(BIN)/python -W default -m twisted.trial $(TESTS)
 
+test-clients: .venv/.dev $(JS)/node_modules/.made
+	TUSTWISTED_CLIENTS=all $(BIN)/python -W default -m twisted.trial tests.clients
+
 coverage: .venv/.dev
 	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)
 	$(BIN)/coverage report
@@ -56,7 +63,7 @@ lock: .venv/.made
 
 clean:
 	rm -rf .venv build dist *.egg-info docs/_build _trial_temp* .coverage
-	rm -rf .hypothesis .mypy_cache .ruff_cache twisted/plugins/dropin.cache
+	rm -rf $(JS)/node_modules .hypothesis .mypy_cache .ruff_cache twisted/plugins/dropin.cache
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(\
@@ -73,4 +80,8 @@ clean:
 
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(JS)/node_modules/.made: $(JS)/package-lock.json
+	cd $(JS) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@

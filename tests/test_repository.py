@@ -68,6 +68,8 @@ class LayoutTests(SynchronousTestCase):
         """The locked requirements are names, versions and hashes, from any index."""
         for path in (ROOT / "requirements").iterdir():
             self.assertNotRegex(path.read_text(), r"://|(?m:^\s*-(?!-hash=))")
+        lock = ROOT / "tests" / "clients" / "js" / "package-lock.json"
+        self.assertNotIn("://", lock.read_text())
 
 
 class ImportTests(SynchronousTestCase):

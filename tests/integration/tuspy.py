@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tusclient.client import TusClient
 
 from tests.integration.content import Running
 
 
-def upload(url: str, source: Path, chunk_size: int = 2**63) -> str:
+def upload(url: str, source: Path, **options: Any) -> str:
     """Upload a file, in one PATCH by default; return the upload's path."""
+    options = {"chunk_size": 2**63, **options}
     with open(source, "rb") as file:  # tuspy itself would not close it
-        uploader = TusClient(url).uploader(file_stream=file, chunk_size=chunk_size)
+        uploader = TusClient(url).uploader(file_stream=file, **options)
         Running(uploader.upload).done()
     return _path(str(uploader.url))
 
