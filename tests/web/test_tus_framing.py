@@ -327,6 +327,23 @@ class BadFramingTests(_FramingCase):
                 self.server.ask(patch(path, offset, body=b"x")).status, 204
             )
 
+    def test_bad_chunk_after_the_answer(self) -> None:
+        """A body that was refused may be as bad as it likes: one answer is enough."""
+        for refused in (
+            message(b"DELETE", BASE, CHUNKED),
+            message(b"POST", BASE, b"Upload-Length: 9", CHUNKED),
+            patch(self.path, 5, CHUNKED),
+        ):
+            for pieces in ([refused + b"xyz\r\n"], [refused, b"3\r\nabcdef", b"\r\n"]):
+                client = self.server.connect()
+                client.begin(*pieces)
+                (response,) = client.responses()
+                self.assertFalse(response.is_from_parser)
+                self.assertEqual(response[b"Connection"], b"close")
+                self.assertTrue(client.closed)
+                client.lose()
+        self.assertEqual(self.server.offset(self.path), 0)
+
     def test_request_line(self) -> None:
         """What is no request at all is refused (T-264)."""
         for sent in (

@@ -8,6 +8,7 @@ lists them, with the version that they were checked on.  A test pins each of the
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import frozen
@@ -44,6 +45,7 @@ PRIVATE_NAMES: Final = {  # of Twisted 26.10
     ),
     "_send100Continue": ("allHeadersReceived", "writes the 100 response"),
     "_transferDecoder": ("rawDataReceived", "holds the trailer of a chunked body"),
+    "_respondToBadRequestAndDisconnect": ("rawDataReceived", "answers a bad chunk"),
     # of the request
     "queued": ("finish", "true: the answer ends, and the channel is not told yet"),
     "_cleanup": ("finish", "tells the channel that the request is done"),
@@ -150,6 +152,15 @@ class _Line:
     def body_ended(self) -> None:
         if self._own_read_bytes is not None:
             self._transport.bufferSize = self._own_read_bytes
+
+    def answer_begins(self) -> None:
+        """What is wrong with the body from here on gets no answer of Twisted's own."""
+        # Closing at once could destroy ours: what comes is dropped until the exchange
+        # closes in steps, as after any early answer.
+        channel = self._channel
+        channel._respondToBadRequestAndDisconnect = partial(
+            setattr, channel, "dataReceived", lambda data: None
+        )
 
     def pause(self) -> None:
         # Not channel.pauseProducing(), which says that the send buffer is full.
@@ -289,6 +300,8 @@ class StreamingMixin(_Base):
             self.startedWriting or self._disconnected
         ):
             self._exchange.answer_begins(self.responseHeaders)
+            if self.queued and not self._line.keep_alive:
+                self._line.answer_begins()
         super().write(data)
 
     def finish(self) -> None:
