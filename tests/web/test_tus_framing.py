@@ -344,6 +344,22 @@ class BadFramingTests(_FramingCase):
                 client.lose()
         self.assertEqual(self.server.offset(self.path), 0)
 
+    def test_bad_chunk_before_the_answer(self) -> None:
+        """What the route still says when the parser has refused is not sent (T-260)."""
+        disk = HandDisk()
+        self.server = Server(disk=disk)
+        path = self.server.create(9)
+        self.server.connect().begin(patch(path, 0, CHUNKED), in_chunks(b"abc"))
+        client = self.server.connect()
+        client.begin(patch(path, 7, CHUNKED), b"xyz\r\n")
+        for _ in range(3):
+            disk.do_all()  # the upload is free now: this would be a 409
+            (response,) = client.responses()
+            self.assertTrue(response.is_from_parser)
+        self.assertTrue(client.closed)
+        client.lose()
+        self.assertEqual(self.server.ask(patch(path, 7, body=b"x")).status, 409)
+
     def test_request_line(self) -> None:
         """What is no request at all is refused (T-264)."""
         for sent in (

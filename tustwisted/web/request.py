@@ -8,7 +8,6 @@ lists them, with the version that they were checked on.  A test pins each of the
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import frozen
@@ -115,6 +114,10 @@ class _Line:
         self._decoder = channel._transferDecoder  # the channel forgets it too early
         self._transport = channel.transport
         self._own_read_bytes: int | None = None
+        self.answering = False
+        """An answer has begun."""
+        self.refused = False
+        """Twisted has answered that the body cannot be read: nothing may follow."""
 
     @property
     def request_line(self) -> tuple[bytes, bytes, bytes]:
@@ -133,6 +136,8 @@ class _Line:
     def body_begins(self, length: int | None) -> None:
         # The body has its own idle timer.  Twisted's comes back in requestDone.
         self._channel._savedTimeOut = self._channel.setTimeout(None)
+        if length is None:
+            self._channel._respondToBadRequestAndDisconnect = self._body_is_bad
         # Not if it is unknown: a read full of tiny chunks takes long to parse.
         large = length is not None and length > SMALL_BODY_BYTES
         if large and hasattr(self._transport, "bufferSize"):
@@ -150,17 +155,19 @@ class _Line:
         return found
 
     def body_ended(self) -> None:
+        vars(self._channel).pop("_respondToBadRequestAndDisconnect", None)
         if self._own_read_bytes is not None:
             self._transport.bufferSize = self._own_read_bytes
 
-    def answer_begins(self) -> None:
-        """What is wrong with the body from here on gets no answer of Twisted's own."""
-        # Closing at once could destroy ours: what comes is dropped until the exchange
-        # closes in steps, as after any early answer.
-        channel = self._channel
-        channel._respondToBadRequestAndDisconnect = partial(
-            setattr, channel, "dataReceived", lambda data: None
-        )
+    def _body_is_bad(self) -> None:
+        """Let Twisted answer a chunk that is none, unless there is an answer."""
+        if self.answering:
+            # Closing at once could destroy it.  What comes is dropped until the
+            # exchange closes in steps, as after any early answer.
+            self._channel.dataReceived = lambda data: None
+        else:
+            self.refused = True
+            type(self._channel)._respondToBadRequestAndDisconnect(self._channel)
 
     def pause(self) -> None:
         # Not channel.pauseProducing(), which says that the send buffer is full.
@@ -300,9 +307,9 @@ class StreamingMixin(_Base):
             self.startedWriting or self._disconnected
         ):
             self._exchange.answer_begins(self.responseHeaders)
-            if self.queued and not self._line.keep_alive:
-                self._line.answer_begins()
-        super().write(data)
+            self._line.answering = True
+        if self._exchange is None or not self._line.refused:
+            super().write(data)
 
     def finish(self) -> None:
         early = self.queued and not (self.finished or self._disconnected)
