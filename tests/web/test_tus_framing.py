@@ -289,6 +289,24 @@ class BadFramingTests(_FramingCase):
         self.assert_bad_request(twice)
         self.assert_stored(self.path, b"")
 
+    def test_long_content_length_in_a_pipeline(self) -> None:
+        """It makes no difference what came before it (T-258)."""
+        disk = HandDisk()
+        self.server = Server(disk=disk)
+        path = self.server.create(3)
+        line = b"Content-Length: " + b"9" * 5000
+        second = patch(path, 3, line)
+        for first in (message(b"HEAD", path), patch(path, 0, chunks=[b"abc"])):
+            client = self.server.connect()
+            client.begin(first + second)
+            client.expect(b"PATCH")
+            disk.do_all()
+            answered, refused = client.responses()
+            self.assertEqual(answered.status // 100, 2)
+            self.assertTrue(refused.is_from_parser)
+            self.assertTrue(client.closed)
+        self.assertEqual(self.server.content(path), b"abc")
+
     def test_transfer_coding(self) -> None:
         """A coding other than chunked is refused by the parser (T-259)."""
         for value in (b"gzip", b"gzip, chunked", b"chunked, chunked", b"x", b""):

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
+from tustwisted.web.digits import refuse_long_lengths
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
 from tustwisted.web.wants import Wants, speaks_tus
 
@@ -44,7 +45,7 @@ PRIVATE_NAMES: Final = {  # of Twisted 26.10
     ),
     "_send100Continue": ("allHeadersReceived", "writes the 100 response"),
     "_transferDecoder": ("rawDataReceived", "holds the trailer of a chunked body"),
-    "_respondToBadRequestAndDisconnect": ("rawDataReceived", "answers a bad chunk"),
+    "_respondToBadRequestAndDisconnect": ("rawDataReceived", "refuses a bad body"),
     # of the request
     "queued": ("finish", "true: the answer ends, and the channel is not told yet"),
     "_cleanup": ("finish", "tells the channel that the request is done"),
@@ -228,6 +229,12 @@ class StreamingMixin(_Base):
         return b", ".join(values) if values else None
 
     # -- what the channel calls --------------------------------------------------------
+
+    def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
+        """Begin with the request line read, and no header yet."""
+        if isinstance(channel, HTTPChannel):
+            refuse_long_lengths(channel)
+        super().__init__(channel, *args, **kwargs)
 
     def gotLength(self, length: int | None) -> None:
         """Begin: on HTTP/1.1 all headers are known here, and no body byte has come."""
