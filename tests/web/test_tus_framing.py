@@ -316,15 +316,22 @@ class BadFramingTests(_FramingCase):
         self.assert_stored(self.path, b"")
 
     def test_identity_coding(self) -> None:
-        """``identity``, which the parser lets pass, is 501, and closes (T-259)."""
+        """
+        ``identity``, which Twisted lets pass, is refused in the same way, wherever the
+        request goes: what stands behind it is never a request (T-257, T-259, T-261).
+        """
         line = b"Transfer-Encoding: identity"
+        length = b"Content-Length: 0"
         evil = message(b"POST", BASE, b"Upload-Length: 1")
-        for sent in (patch(self.path, 0, line, body=evil), patch(self.path, 0, line)):
-            client = self.server.connect()
-            client.begin(sent, evil)
-            (response,) = client.responses()
-            self.assert_refused(response, 501, "ERR_NOT_IMPLEMENTED")
-            self.assertTrue(client.closed)
+        for sent in (
+            patch(self.path, 0, line),
+            patch(self.path, 0, line, length),
+            patch(self.path, 0, length, line),
+            patch(self.path, 0, CHUNKED, line),
+            message(b"GET", b"/elsewhere", line, length),
+            message(b"OPTIONS", b"*", line, length),
+        ):
+            self.assert_bad_request(sent + evil)
         self.assert_stored(self.path, b"")
         self.assertEqual(len(self.server.ids), 1)
 

@@ -22,8 +22,8 @@ from zope.interface import implementer
 
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
-from tustwisted.web.digits import refuse_long_lengths
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
+from tustwisted.web.framing import watch_framing
 from tustwisted.web.wants import Wants, speaks_tus
 
 READ_BYTES: Final = 262_144
@@ -233,7 +233,7 @@ class StreamingMixin(_Base):
     def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
         """Begin with the request line read, and no header yet."""
         if isinstance(channel, HTTPChannel):
-            refuse_long_lengths(channel)
+            watch_framing(channel)
         super().__init__(channel, *args, **kwargs)
 
     def gotLength(self, length: int | None) -> None:
