@@ -264,6 +264,7 @@ class PrivateNamesTests(SynchronousTestCase):
         """The methods that are overridden or called have the parameters they had."""
         for owner, name, parameters in (
             (http.HTTPChannel, "_send100Continue", ["self"]),
+            (http.HTTPChannel, "_respondToBadRequestAndDisconnect", ["self"]),
             (http.HTTPChannel, "setTimeout", ["self", "period"]),
             (http.HTTPChannel, "isSecure", ["self"]),
             (http.Request, "_cleanup", ["self"]),

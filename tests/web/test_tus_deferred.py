@@ -199,6 +199,21 @@ class DeclarationTests(_DeferredCase):
         self.assert_length(5, 5)
         self.assertEqual(len(self.server.told), 1)
 
+    def test_no_end_without_its_chunk(self) -> None:
+        """
+        A length that would complete the upload does not, if its chunk does not count:
+        one that was cut, and one that is too long (T-033, T-110, T-134, T-135).
+        """
+        lines = (b"Upload-Length: 3", checksum(b"de"), CHUNKED)
+        for sent in (b"", in_chunks(b"de", b"")):
+            client = self.server.connect()
+            client.begin(patch(self.path, 3, *lines), sent)
+            client.lose()
+            self.assert_deferred(3)
+        self.assertEqual(self.server.told, [])
+        self.assertEqual(self.send(self.path, 3, body=b"de").status, 204)
+        self.assert_stored(self.path, b"abcde")
+
     def test_cut_checksum(self) -> None:
         """A cut chunk that has a checksum takes its length along (T-110, T-135)."""
         client = self.server.connect()

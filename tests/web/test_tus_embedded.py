@@ -102,6 +102,14 @@ class PlainSiteTests(StreamingSiteTests):
         self.assertNotIn(b"trailer", options[b"Tus-Extension"] or b"")
         self.assertIn(b"checksum", options[b"Tus-Extension"] or b"")
 
+    def test_identity_coding(self) -> None:
+        """``identity``, which Twisted lets pass, is 501 (T-259)."""
+        line = b"Transfer-Encoding: identity"
+        response = self.ask(patch(self.path, 0, line, body=b"abc"))
+        self.assert_refused(response, 501, "ERR_NOT_IMPLEMENTED")
+        self.assertEqual(response[b"Connection"], b"close")
+        self.assertEqual(self.content(), b"")
+
     def test_cut(self) -> None:
         """Of a body that breaks off nothing comes here; nothing is wrong (T-040)."""
         client = self.server.connect()

@@ -288,6 +288,24 @@ class BadFramingTests(_FramingCase):
         self.assert_bad_request(twice)
         self.assert_stored(self.path, b"")
 
+    def test_long_content_length_in_a_pipeline(self) -> None:
+        """It makes no difference what came before it (T-258)."""
+        disk = HandDisk()
+        self.server = Server(disk=disk)
+        path = self.server.create(3)
+        line = b"Content-Length: " + b"9" * 5000
+        second = patch(path, 3, line)
+        for first in (message(b"HEAD", path), patch(path, 0, chunks=[b"abc"])):
+            client = self.server.connect()
+            client.begin(first + second)
+            client.expect(b"PATCH")
+            disk.do_all()
+            answered, refused = client.responses()
+            self.assertEqual(answered.status // 100, 2)
+            self.assertTrue(refused.is_from_parser)
+            self.assertTrue(client.closed)
+        self.assertEqual(self.server.content(path), b"abc")
+
     def test_transfer_coding(self) -> None:
         """A coding other than chunked is refused by the parser (T-259)."""
         for value in (b"gzip", b"gzip, chunked", b"chunked, chunked", b"x", b""):
@@ -297,15 +315,22 @@ class BadFramingTests(_FramingCase):
         self.assert_stored(self.path, b"")
 
     def test_identity_coding(self) -> None:
-        """``identity``, which the parser lets pass, is 501, and closes (T-259)."""
+        """
+        ``identity``, which Twisted lets pass, is refused in the same way, wherever the
+        request goes: what stands behind it is never a request (T-257, T-259, T-261).
+        """
         line = b"Transfer-Encoding: identity"
+        length = b"Content-Length: 0"
         evil = message(b"POST", BASE, b"Upload-Length: 1")
-        for sent in (patch(self.path, 0, line, body=evil), patch(self.path, 0, line)):
-            client = self.server.connect()
-            client.begin(sent, evil)
-            (response,) = client.responses()
-            self.assert_refused(response, 501, "ERR_NOT_IMPLEMENTED")
-            self.assertTrue(client.closed)
+        for sent in (
+            patch(self.path, 0, line),
+            patch(self.path, 0, line, length),
+            patch(self.path, 0, length, line),
+            patch(self.path, 0, CHUNKED, line),
+            message(b"GET", b"/elsewhere", line, length),
+            message(b"OPTIONS", b"*", line, length),
+        ):
+            self.assert_bad_request(sent + evil)
         self.assert_stored(self.path, b"")
         self.assertEqual(len(self.server.ids), 1)
 
@@ -325,6 +350,39 @@ class BadFramingTests(_FramingCase):
             self.assertEqual(
                 self.server.ask(patch(path, offset, body=b"x")).status, 204
             )
+
+    def test_bad_chunk_after_the_answer(self) -> None:
+        """A body that was refused may be as bad as it likes: one answer is enough."""
+        for refused in (
+            message(b"DELETE", BASE, CHUNKED),
+            message(b"POST", BASE, b"Upload-Length: 9", CHUNKED),
+            patch(self.path, 5, CHUNKED),
+        ):
+            for pieces in ([refused + b"xyz\r\n"], [refused, b"3\r\nabcdef", b"\r\n"]):
+                client = self.server.connect()
+                client.begin(*pieces)
+                (response,) = client.responses()
+                self.assertFalse(response.is_from_parser)
+                self.assertEqual(response[b"Connection"], b"close")
+                self.assertTrue(client.closed)
+                client.lose()
+        self.assertEqual(self.server.offset(self.path), 0)
+
+    def test_bad_chunk_before_the_answer(self) -> None:
+        """What the route still says when the parser has refused is not sent (T-260)."""
+        disk = HandDisk()
+        self.server = Server(disk=disk)
+        path = self.server.create(9)
+        self.server.connect().begin(patch(path, 0, CHUNKED), in_chunks(b"abc"))
+        client = self.server.connect()
+        client.begin(patch(path, 7, CHUNKED), b"xyz\r\n")
+        for _ in range(3):
+            disk.do_all()  # the upload is free now: this would be a 409
+            (response,) = client.responses()
+            self.assertTrue(response.is_from_parser)
+        self.assertTrue(client.closed)
+        client.lose()
+        self.assertEqual(self.server.ask(patch(path, 7, body=b"x")).status, 409)
 
     def test_request_line(self) -> None:
         """What is no request at all is refused (T-264)."""

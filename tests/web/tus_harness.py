@@ -155,7 +155,7 @@ def _body_size(response: Response, method: bytes, rest: int, closed: bool) -> in
     if response.status < 200 or response.status == 204:
         assert length is None, "RFC 9110, section 8.6"
         return 0
-    if method == b"HEAD":
+    if method == b"HEAD" or response.is_from_parser:
         return 0
     if length is None:
         assert closed, "nothing says where the body ends"

@@ -198,7 +198,9 @@ class Receiver:
     async def _settle(self, reason: Failure | None) -> UploadInfo:
         if self._lost:
             raise LockLost
-        if reason is None and self._seal is not None:
+        if self._seal is not None:
+            if reason is not None:  # nothing of it counts, nor a length that it told
+                return reason.raiseException()
             await self._seal.confirm()
         upload = self.upload.at(self._writer.offset)
         if self._received:

@@ -127,9 +127,6 @@ class DrainingSite(StreamingSite):
             transport.loseConnection()
 
 
-_TOO_MANY_DIGITS = "for integer string conversion"
-
-
 class _Watched(proxyForInterface(IProtocol, "_protocol")):  # type: ignore[misc]
     """A connection's protocol, with its begin and end told to somebody else as well."""
 
@@ -145,16 +142,8 @@ class _Watched(proxyForInterface(IProtocol, "_protocol")):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, and tell from where it comes meanwhile."""
-        try:
-            with self._site.reading(self._transport):
-                self._protocol.dataReceived(data)
-        except ValueError as error:
-            if _TOO_MANY_DIGITS not in str(error):
-                raise
-            # Twisted reads a Content-Length by int(), which refuses thousands of
-            # digits; its own answer to a bad one is the same (T-258).
-            self._transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            self._transport.loseConnection()
+        with self._site.reading(self._transport):
+            self._protocol.dataReceived(data)
 
     def connectionLost(self, reason: Failure) -> None:
         """Pass the end on, then tell of it."""

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
+from tustwisted.web.framing import watch_framing
 from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.target import adopt_host, origin_form
 from tustwisted.web.wants import Wants, speaks_tus
@@ -46,6 +47,7 @@ PRIVATE_NAMES: Final = {  # of Twisted 26.10
     ),
     "_send100Continue": ("allHeadersReceived", "writes the 100 response"),
     "_transferDecoder": ("rawDataReceived", "holds the trailer of a chunked body"),
+    "_respondToBadRequestAndDisconnect": ("rawDataReceived", "refuses a bad body"),
     # of the request
     "queued": ("finish", "true: the answer ends, and the channel is not told yet"),
     "_cleanup": ("finish", "tells the channel that the request is done"),
@@ -106,6 +108,11 @@ class Streaming:
     """How long a body may be silent while its receiver wants more."""
 
 
+def _refuse(channel: Any) -> None:
+    """Let Twisted answer that a request is none, and close."""
+    type(channel)._respondToBadRequestAndDisconnect(channel)
+
+
 @implementer(ILine)
 class _Line:
     """The connection of a streamed request; knows the insides of Twisted's channel."""
@@ -115,6 +122,10 @@ class _Line:
         self._decoder = channel._transferDecoder  # the channel forgets it too early
         self._transport = channel.transport
         self._own_read_bytes: int | None = None
+        self.answering = False
+        """An answer has begun."""
+        self.refused = False
+        """Twisted has answered that the body cannot be read: nothing may follow."""
 
     @property
     def request_line(self) -> tuple[bytes, bytes, bytes]:
@@ -137,6 +148,8 @@ class _Line:
     def body_begins(self, length: int | None) -> None:
         # The body has its own idle timer.  Twisted's comes back in requestDone.
         self._channel._savedTimeOut = self._channel.setTimeout(None)
+        if length is None:
+            self._channel._respondToBadRequestAndDisconnect = self._body_is_bad
         # Not if it is unknown: a read full of tiny chunks takes long to parse.
         large = length is not None and length > SMALL_BODY_BYTES
         if large and hasattr(self._transport, "bufferSize"):
@@ -154,8 +167,19 @@ class _Line:
         return found
 
     def body_ended(self) -> None:
+        vars(self._channel).pop("_respondToBadRequestAndDisconnect", None)
         if self._own_read_bytes is not None:
             self._transport.bufferSize = self._own_read_bytes
+
+    def _body_is_bad(self) -> None:
+        """Let Twisted answer a chunk that is none, unless there is an answer."""
+        if self.answering:
+            # Closing at once could destroy it.  What comes is dropped until the
+            # exchange closes in steps, as after any early answer.
+            self._channel.dataReceived = lambda data: None
+        else:
+            self.refused = True
+            _refuse(self._channel)
 
     def pause(self) -> None:
         # Not channel.pauseProducing(), which says that the send buffer is full.
@@ -221,8 +245,10 @@ class StreamingMixin(_Base):
 
     def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
         """Begin with the request line read, and no header yet."""
-        if self.header_limits is not None and isinstance(channel, HTTPChannel):
-            self.header_limits.set_on(channel)
+        if isinstance(channel, HTTPChannel):
+            watch_framing(channel, _refuse)
+            if self.header_limits is not None:
+                self.header_limits.set_on(channel)
         super().__init__(channel, *args, **kwargs)
 
     def gotLength(self, length: int | None) -> None:
@@ -307,7 +333,9 @@ class StreamingMixin(_Base):
             self.startedWriting or self._disconnected
         ):
             self._exchange.answer_begins(self.responseHeaders)
-        super().write(data)
+            self._line.answering = True
+        if self._exchange is None or not self._line.refused:
+            super().write(data)
 
     def finish(self) -> None:
         early = self.queued and not (self.finished or self._disconnected)

@@ -1,0 +1,50 @@
+"""
+Headers that frame a body, and that Twisted's parser takes although it should not.
+
+*Too many digits.*  A ``Content-Length`` is read by ``int()``, which refuses thousands
+of digits with an exception that nobody expects: it comes out where the bytes were read,
+or, for a pipelined request, out of the end of the request before.
+
+*Codings that are none.*  ``Transfer-Encoding: identity`` is taken for no coding at all,
+also beside a ``Content-Length``: what stands behind it could become the next request.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+_MOST_BYTES = 600
+"""A longer value is refused; Python reads 4300 digits, or as few as 640 if told so."""
+
+
+def watch_framing(channel: Any, refuse: Callable[[Any], None]) -> None:
+    """
+    Let a connection answer such headers as it answers other bad ones (T-258, T-259).
+
+    :param channel: one of HTTP/1.1, in the middle of the headers of a request.
+    :param refuse: lets a channel give that answer.
+    """
+    if "headerReceived" not in vars(channel):
+        # Weak, since a channel that refers to itself stays for the garbage collector.
+        channel.headerReceived = partial(_header_received, weakref.ref(channel), refuse)
+
+
+def _header_received(
+    find_channel: Callable[[], Any], refuse: Callable[[Any], None], line: bytes
+) -> bool:
+    channel = find_channel()
+    if line[:1] in (b"C", b"c", b"T", b"t") and _is_bad(line):
+        refuse(channel)
+        return False
+    return bool(type(channel).headerReceived(channel, line))
+
+
+def _is_bad(line: bytes) -> bool:
+    name, _, value = line.partition(b":")
+    name = name.lower()
+    if name == b"content-length":
+        return len(value) > _MOST_BYTES
+    return name == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked"
