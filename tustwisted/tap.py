@@ -8,9 +8,11 @@ needs them is imported in :func:`makeService`, after ``--reactor`` had its say.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
@@ -59,6 +61,10 @@ class Options(usage.Options):
         ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
         ["file-mode", None, "664", "Permissions of new files, less the umask."],
         ["dir-mode", None, "775", "Permissions of new directories, less the umask."],
+    ]
+
+    optFlags = [  # noqa: RUF012 - as above
+        ["no-downloads", None, "Serve no uploads to GET."],
     ]
 
     def __init__(self) -> None:
@@ -143,6 +149,7 @@ def makeService(options: Options) -> IService:
     from tustwisted.service import UploadsService
     from tustwisted.web.drain import DrainingSite
     from tustwisted.web.resource import TusResource, below
+    from tustwisted.web.settings import WebSettings
     from tustwisted.web.wants import everything
 
     uploads = UploadsService.in_directory(
@@ -154,8 +161,10 @@ def makeService(options: Options) -> IService:
         max_size_bytes=options["max-size"],
         lock_timeout_s=options["lock-timeout"],
     )
+    _allow_many_descriptors()
+    settings = WebSettings(downloads=not options["no-downloads"])
     site = DrainingSite(
-        below(options["base-path"], TusResource(uploads.uploads)),
+        below(options["base-path"], TusResource(uploads.uploads, settings)),
         wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=options["idle-timeout"],
         reactor=reactor,
@@ -170,6 +179,17 @@ def makeService(options: Options) -> IService:
         end_hard_in_time=_end_hard_after_grace,
         failed=reactor.stop,
     )
+
+
+def _allow_many_descriptors() -> None:
+    """
+    Take all descriptors that the system grants.
+
+    The usual 1024 are a limit for programs that use ``select``; a download has two.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpoint]:

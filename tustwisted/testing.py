@@ -11,6 +11,9 @@ For those who write a store: its contract as tests, and a disk that is never lat
 
         async def read(self, store: IDataStore, upload_id: str) -> bytes: ...
 
+Each ability beside it has a contract of its own, such as
+:class:`tustwisted.contracts_reads.ReadContract`.
+
 What is promised when the power fails no test in here can see; how the file store is
 tested for that is told in ``tests/store/forgetful.py``.
 """

@@ -16,12 +16,13 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tustwisted.contracts_reads import ReadContract
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.memory import MemoryStore
-from tustwisted.testing import ImmediateDisk, StoreContract
+from tustwisted.testing import ImmediateDisk
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -71,7 +72,7 @@ class SmallFiles(OsFiles):
         return super().pwritev(fd, [fitting], offset)
 
 
-class MemoryStoreTests(StoreContract, TestCase):
+class MemoryStoreTests(ReadContract, TestCase):
     """The contract on MemoryStore."""
 
     async def make_store(self) -> MemoryStore:
@@ -94,7 +95,7 @@ class MemoryStoreTests(StoreContract, TestCase):
         self.assertIsNone(MemoryStore().room_bytes())
 
 
-class _FileStoreContract(StoreContract):
+class _FileStoreContract(ReadContract):
     durability = Durability.FINISH
 
     def make_disk(self) -> IDisk:

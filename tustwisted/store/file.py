@@ -12,6 +12,7 @@ from threading import Event
 from attrs import define, field
 from zope.interface import implementer
 
+from tustwisted.abilities import IReads, IUploadReader
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
@@ -22,6 +23,7 @@ from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
+from tustwisted.store.reader import open_reader
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
 
@@ -36,7 +38,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore)
+@implementer(IDataStore, IReads)
 @define(eq=False)
 class FileStore:
     """
@@ -192,6 +194,10 @@ class FileStore:
                 writer.close()
                 raise
         return writer
+
+    async def open_reader(self, upload_id: str) -> IUploadReader:
+        """See :meth:`tustwisted.abilities.IReads.open_reader`."""
+        return await self._disk.quick(open_reader, self._shelf, upload_id)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""

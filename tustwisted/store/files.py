@@ -74,6 +74,19 @@ class IFiles(Interface):
     def truncate(fd: int, size: int) -> None:
         """Cut a file off at a size, bytes."""
 
+    def open_to_read(path: str) -> int:
+        """Open a file for reading; return the descriptor."""
+
+    def pread(fd: int, size: int, offset: int) -> bytes:
+        """Read at an offset, perhaps less than asked for; nothing at the end only."""
+
+    def stat_open(fd: int) -> FileStat:
+        """
+        Tell of a regular file that is open.
+
+        :raises OSError: (``ELOOP``) something else is, such as a FIFO.
+        """
+
     def close(fd: int) -> None:
         """Close a descriptor."""
 
@@ -146,6 +159,18 @@ class OsFiles:
         """See :meth:`IFiles.truncate`."""
         os.ftruncate(fd, size)
 
+    def open_to_read(self, path: str) -> int:
+        """See :meth:`IFiles.open_to_read`."""
+        return os.open(path, os.O_RDONLY | _ALWAYS)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """See :meth:`IFiles.pread`."""
+        return os.pread(fd, size, offset)
+
+    def stat_open(self, fd: int) -> FileStat:
+        """See :meth:`IFiles.stat_open`."""
+        return _file_stat(os.fstat(fd), str(fd))
+
     def close(self, fd: int) -> None:
         """See :meth:`IFiles.close`."""
         os.close(fd)
@@ -156,9 +181,7 @@ class OsFiles:
             found = os.lstat(path)
         except FileNotFoundError:
             return None
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.ELOOP, "not a regular file", path)
-        return FileStat(found.st_size, found.st_mtime)
+        return _file_stat(found, path)
 
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""
@@ -223,3 +246,9 @@ class OsFiles:
         with os.scandir(path) as entries:
             for entry in entries:
                 yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _file_stat(found: os.stat_result, name: str) -> FileStat:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ELOOP, "not a regular file", name)
+    return FileStat(found.st_size, found.st_mtime)

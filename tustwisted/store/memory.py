@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from attrs import define, evolve, field
 from zope.interface import implementer
 
+from tustwisted.abilities import IReads, IUploadReader
 from tustwisted.errors import (
     NoSpace,
     OffsetConflict,
     StorageFailed,
     UploadExists,
+    UploadNotFinished,
     UploadNotFound,
 )
 from tustwisted.interfaces import IDataStore, IUploadWriter
@@ -26,7 +28,7 @@ class _MemoryUpload:
     content: bytearray = field(factory=bytearray)
 
 
-@implementer(IDataStore)
+@implementer(IDataStore, IReads)
 @define(eq=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
@@ -65,6 +67,13 @@ class MemoryStore:
             raise OffsetConflict(len(upload.content), offset)
         takes_bytes = upload.info.state is UploadState.RECEIVING
         return _MemoryWriter(self, upload, offset, takes_bytes)
+
+    async def open_reader(self, upload_id: str) -> IUploadReader:
+        """See :meth:`tustwisted.abilities.IReads.open_reader`."""
+        info = await self.info(upload_id)
+        if info.state is not UploadState.FINISHED:
+            raise UploadNotFinished
+        return _MemoryReader(info, self._find(upload_id).content)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
@@ -142,3 +151,20 @@ class _MemoryWriter:
     def close(self) -> None:
         """Take no more bytes."""
         self._usable = False
+
+
+@implementer(IUploadReader)
+@define(eq=False)
+class _MemoryReader:
+    info: UploadInfo
+    _content: bytearray | None
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Copy some bytes."""
+        if self._content is None:
+            raise StorageFailed
+        return bytes(self._content[offset : offset + size_bytes])
+
+    def close(self) -> None:
+        """Forget the bytes."""
+        self._content = None

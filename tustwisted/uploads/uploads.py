@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from tustwisted.errors import (
     ServerShutdown,
     TusError,
+    UploadNotFinished,
     UploadNotFound,
     UploadTooLarge,
 )
@@ -33,6 +34,7 @@ from tustwisted.uploads.claim import Claim
 from tustwisted.uploads.finishing import FinishStep, OnFinish
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
+from tustwisted.uploads.reading import Reading, Readings
 
 log = Logger()
 
@@ -77,9 +79,11 @@ class Uploads:
     """Between :meth:`start` and :meth:`stop`: at other times all calls are refused."""
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
     _finish_step: FinishStep = field(init=False)
+    _readings: Readings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._finish_step = FinishStep(self.store, self._on_finish)
+        self._readings = Readings(self.store, self._disk, self.clock)
         self.extensions = offered(self.store, self._switched_off)
 
     # -- life --------------------------------------------------------------------------
@@ -103,11 +107,13 @@ class Uploads:
         Let every receiver settle, then give back what :meth:`start` took.
 
         Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
-        every later call.  It waits for finish steps too: cancel it to wait no longer,
-        and what was taken is kept, since it is in use.
+        every later call.  Whoever reads has a moment to come to his end.  It waits
+        for finish steps too: cancel it to wait no longer, and what was taken is kept,
+        since it is in use.
         """
         self.is_running = False
         await self._ongoing.end(ServerShutdown())
+        await self._readings.end()
         await self.locker.stop()
         await self.store.stop()
 
@@ -145,6 +151,32 @@ class Uploads:
         if receiver is not None:
             await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
         return await self.store.info(upload_id)
+
+    @property
+    def can_read(self) -> bool:
+        """The store lets finished uploads be read: :meth:`open` may be called."""
+        return self._readings.can_read
+
+    async def open(self, upload_id: str) -> Reading:
+        """
+        Open a finished upload for reading, taking no lock and disturbing nobody (D5).
+
+        :returns: to be closed by the caller; readable also when it is removed.
+        :raises UploadNotFound: no such upload, or it is not finished (T-206).
+        :raises ExtensionDisabled: the store cannot read.
+        :raises StorageFailed: the storage would not let it be read.
+        :raises ServerShutdown: the uploads are not running.
+        """
+        self._require_running()
+        _require_id(upload_id)
+        try:
+            reading = await self._readings.open(upload_id)
+        except UploadNotFinished:
+            raise UploadNotFound from None
+        if not self.is_running:
+            reading.close()
+        self._require_running()
+        return reading
 
     async def receive(
         self, upload_id: str, offset: int, body_length: int | None

@@ -11,3 +11,6 @@ class WebSettings:
 
     relative_location: bool = False
     """Tell new uploads' URLs without scheme and host (T-053)."""
+
+    downloads: bool = True
+    """Serve finished uploads to GET, where the store can read them (T-219)."""

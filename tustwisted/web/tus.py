@@ -31,6 +31,7 @@ from tustwisted.protocol.metadata import parse_metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.protocol.versions import TUS_VERSION
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.download import Downloads
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
@@ -57,6 +58,7 @@ class TusRoutes:
         self._uploads = uploads
         self._bodies = bodies
         self._settings = settings
+        self._downloads = Downloads(uploads, settings)
 
     @app.route("/", methods=["OPTIONS"])
     @app.route("/<path:upload_id>", methods=["OPTIONS"])
@@ -96,13 +98,23 @@ class TusRoutes:
     @app.route("/<path:upload_id>", methods=["HEAD"])
     async def status(self, request: Request, upload_id: str) -> bytes:
         """
-        Tell how far an upload is.
+        Tell how far an upload is, and what GET would tell of a finished one.
 
         Spec: tus 1.0.0, HEAD; rows T-013 to T-020.
         """
         upload = await self._uploads.status(upload_id)
         _set_facts(request, upload)
+        self._downloads.describe(request, upload)
         return b""
+
+    @app.route("/<path:upload_id>", methods=["GET"])
+    async def read(self, request: Request, upload_id: str) -> bytes:
+        """
+        Send a finished upload, or a range of it.
+
+        Spec: RFC 9110, GET; rows T-205 to T-221.
+        """
+        return await self._downloads.get(request, upload_id)
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
     async def receive(self, request: Request, upload_id: str) -> bytes:
