@@ -216,12 +216,14 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for size, name in ((_MIB, "1 MiB"), (_GIB, "1 GiB")):
-        with tempfile.TemporaryDirectory(dir=".") as directory:
-            # Each time a daemon of its own: memory that was used before is used again.
-            with daemon_in(directory) as (port, pid, uploads):
-                path = put(port, uploads, size)
-                for readers in (40, options.readers):  # at first to warm the code up
-                    measure_slow(port, pid, path, readers, name)
+        # Each time a daemon of its own: memory that was used before is used again.
+        with (
+            tempfile.TemporaryDirectory(dir=".") as directory,
+            daemon_in(directory) as (port, pid, uploads),
+        ):
+            path = put(port, uploads, size)
+            for readers in (40, options.readers):  # at first to warm the code up
+                measure_slow(port, pid, path, readers, name)
     if options.rounds:
         with tempfile.TemporaryDirectory(dir=".") as directory:
             compare_fast(directory, options.rounds)

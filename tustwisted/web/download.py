@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from attrs import define, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
@@ -99,30 +100,33 @@ class Downloads:
                     reading,
                     part,
                     self._uploads.clock,
-                    lambda: cut(request),
+                    lambda: cut(request, self._uploads.clock),
                 )
                 await transfer.fetch()  # first: an error can still be told as one
                 _begin(request, reading.info, answer, validators)
-                await _run(transfer, request, upload_id)
+                await self._run(transfer, request, upload_id)
         finally:
             reading.close()
         return b""
 
-
-async def _run(transfer: Transfer, request: Request, upload_id: str) -> None:
-    """Send everything; end the connection if a piece is missing."""
-    try:
-        await transfer.run()
-    except TusError as error:
-        log.debug(
-            "a download of {upload_id} is cut at {offset}: {error}",
-            upload_id=upload_id,
-            offset=transfer.offset,
-            error=error,
-        )
-        cut(request)
-        await Deferred[None]()  # Klein cancels this in a moment
-        raise
+    async def _run(self, transfer: Transfer, request: Request, upload_id: str) -> None:
+        """Send everything; end the connection if a piece is missing."""
+        try:
+            await transfer.run()
+            return
+        except CancelledError:
+            raise
+        except TusError as error:
+            log.debug(
+                "a download of {upload_id} is cut at {offset}: {error}",
+                upload_id=upload_id,
+                offset=transfer.offset,
+                error=error,
+            )
+        except Exception:  # an edge: no words of ours may end up among the bytes
+            log.failure("a download of {upload_id} failed", upload_id=upload_id)
+        cut(request, self._uploads.clock)
+        await Deferred[None]()
 
 
 def are_served(uploads: Uploads, settings: WebSettings) -> bool:
@@ -130,14 +134,18 @@ def are_served(uploads: Uploads, settings: WebSettings) -> bool:
     return uploads.can_read and settings.downloads
 
 
-def cut(request: Any) -> None:
-    """End a connection at once, so that nobody takes what was sent for the whole."""
+def cut(request: Any, clock: IReactorTime) -> None:
+    """
+    End a connection, so that nobody takes what was sent for the whole.
+
+    Klein cancels the route in a turn of the reactor to come.
+    """
     if request.transport is not None:
         request.transport.abortConnection()
     elif request.channel is not None:
-        # A stream of HTTP/2; its request is not told that it is gone.
+        # A stream of HTTP/2: its request is not told that it is gone.
         request.channel.abortConnection()
-        request.connectionLost(Failure(ConnectionAborted()))
+        clock.callLater(0, request.connectionLost, Failure(ConnectionAborted()))
 
 
 def _choose(request: Request, upload: UploadInfo, validators: Validators) -> _Answer:

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from tustwisted.errors import StorageFailed
 from tustwisted.protocol.ranges import ByteRange
 from tustwisted.uploads.reading import Reading
 from tustwisted.web.idle import IdleTimer
@@ -91,6 +92,8 @@ class Transfer:
         if self._left < size + PIECE_BYTES:
             size = self._left  # or the last one might be too small to be paused for
         self._piece = await self._reading.read(self.offset, size)
+        if len(self._piece) != size:
+            raise StorageFailed  # a store that breaks its contract
 
     async def run(self) -> None:
         """
