@@ -27,6 +27,8 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.OriginNotAllowed: {},
     errors.AmbiguousUploadLength: {},
     errors.ExtensionDisabled: {"extension": "creation-defer-length"},
+    errors.UnsatisfiableRange: {"length": 1024},
+    errors.PreconditionFailed: {},
     errors.UploadNotFound: {},
     errors.UploadExpired: {},
     errors.UploadNotFinished: {},

@@ -59,6 +59,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["file-mode"], 0o664)
         self.assertEqual(options["dir-mode"], 0o775)
         self.assertIs(options["store"], None)
+        self.assertFalse(options["no-downloads"])
 
     def test_ports_add_up(self) -> None:
         """--port may be repeated, before or after the --host it means."""

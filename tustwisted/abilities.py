@@ -75,12 +75,13 @@ class IReads(Interface):
 
     async def open_reader(upload_id: str) -> IUploadReader:
         """
-        Open an upload for reading; needs no lock.
+        Open a finished upload for reading; needs no lock, and disturbs nobody.
 
-        What is open stays readable while the upload is removed.
+        What is open stays readable when the upload is removed, also when its id is
+        used again.
 
         :raises UploadNotFound: no such upload.
-        :raises UploadNotFinished: it is not finished.
+        :raises UploadNotFinished: its state is not finished, however many bytes it has.
         :raises StorageFailed: the storage would not let it be read.
         """
 
@@ -98,9 +99,11 @@ class IUploadReader(Interface):
         """
         Read some bytes.
 
+        :param offset: where they begin, 0 or more, bytes from the start.
         :param size_bytes: how many at the most, 1 or more.
-        :returns: fewer than were asked for only at the end of the upload.
-        :raises StorageFailed: they cannot be read.
+        :returns: fewer than were asked for only where the upload ends before, and none
+            past its end.
+        :raises StorageFailed: they cannot be read, or the reader was closed.
         """
 
     def close() -> None:

@@ -137,6 +137,23 @@ class ExtensionDisabled(TusError):
         return f"this server does not offer the {self.extension} extension"
 
 
+@define(slots=False, eq=False)
+class UnsatisfiableRange(TusError):
+    """``Range`` asks for bytes past the end of the upload only."""
+
+    length: int
+
+    def __str__(self) -> str:
+        return f"Range must begin before the end of the upload at {self.length} bytes"
+
+
+class PreconditionFailed(TusError):
+    """``If-Match`` or ``If-Unmodified-Since`` means another upload than this one."""
+
+    def __str__(self) -> str:
+        return "what is stored here is not what the request is conditional on"
+
+
 # -- what the upload is ----------------------------------------------------------------
 
 

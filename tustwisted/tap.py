@@ -8,9 +8,11 @@ needs them is imported in :func:`makeService`, after ``--reactor`` had its say.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
@@ -203,6 +205,7 @@ def makeService(options: Options) -> IService:
     from tustwisted.web.wants import everything
 
     uploads = _uploads(reactor, options)
+    _allow_many_descriptors()
     web = options["web"]
     site = DrainingSite(
         below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
@@ -257,6 +260,17 @@ def _uploads(reactor: object, options: Options) -> UploadsService:
                 "so nothing in it expires: omit it"
             )
     return UploadsService.with_store(reactor, store, disk, directory, **rules)
+
+
+def _allow_many_descriptors() -> None:
+    """
+    Take all descriptors that the system grants.
+
+    The usual 1024 are a limit for programs that use ``select``; a download has two.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpoint]:

@@ -42,7 +42,7 @@ class ConcatenationContract(StoreCase):
 
     # -- what the tests are made of ----------------------------------------------------
 
-    async def put(self, store: IDataStore, upload_id: str, content: bytes) -> None:
+    async def put_part(self, store: IDataStore, upload_id: str, content: bytes) -> None:
         """Make a finished partial upload."""
         await store.create(UploadInfo(upload_id, len(content), is_partial=True))
         await self.write(store, upload_id, 0, content)
@@ -81,9 +81,9 @@ class ConcatenationContract(StoreCase):
     async def test_bytes_follow_the_list(self) -> None:
         """Bytes stand in the order of the list, as often as listed (T-167, T-168)."""
         store = await self.make_store()
-        await self.put(store, "a", b"first")
-        await self.put(store, "b/c", b"second")
-        await self.put(store, "empty", b"")
+        await self.put_part(store, "a", b"first")
+        await self.put_part(store, "b/c", b"second")
+        await self.put_part(store, "empty", b"")
         parts = ("b/c", "empty", "a", "b/c", "empty")
         await self.concatenate(store, final(17, *parts))
         self.assertEqual(await self.read(store, "f"), b"secondfirstsecond")
@@ -93,7 +93,7 @@ class ConcatenationContract(StoreCase):
         store = await self.make_store()
         contents = [bytes([n + 1]) * (2**20 * n + 3) for n in range(3)]
         for n, content in enumerate(contents):
-            await self.put(store, str(n), content)
+            await self.put_part(store, str(n), content)
         length = sum(map(len, contents))
         await self.concatenate(store, final(length, "0", "1", "2"))
         self.assertEqual(await self.read(store, "f"), b"".join(contents))
@@ -101,7 +101,7 @@ class ConcatenationContract(StoreCase):
     async def test_it_is_whole_and_awaits_its_finish(self) -> None:
         """It is whole at once, and its finish step is due (T-165)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         info = UploadInfo(
             "f",
             6,
@@ -121,7 +121,7 @@ class ConcatenationContract(StoreCase):
     async def test_empty_parts(self) -> None:
         """Of parts without a byte an upload without a byte is made (T-185)."""
         store = await self.make_store()
-        await self.put(store, "a", b"")
+        await self.put_part(store, "a", b"")
         await self.concatenate(store, final(0, "a", "a"))
         self.assertEqual(await self.read(store, "f"), b"")
         self.assertTrue((await store.info("f")).awaits_finish)
@@ -129,7 +129,7 @@ class ConcatenationContract(StoreCase):
     async def test_parts_stay(self) -> None:
         """The parts are as they were, and good for another one (T-169, T-188)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         before = await store.info("a")
         await self.concatenate(store, final(3, "a"))
         await self.concatenate(store, final(6, "a", "a", upload_id="day/g"))
@@ -140,7 +140,7 @@ class ConcatenationContract(StoreCase):
     async def test_parts_may_be_removed(self) -> None:
         """Without its parts the upload is still whole (T-121)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         await self.concatenate(store, final(3, "a"))
         await store.set_state("f", UploadState.FINISHED)
         await store.remove("a")
@@ -151,7 +151,7 @@ class ConcatenationContract(StoreCase):
     async def test_removal_leaves_the_parts(self) -> None:
         """Without the upload its parts are still there (T-120)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         await self.concatenate(store, final(3, "a"))
         await store.remove("f")
         await self.refused(UploadNotFound, store.info("f"))
@@ -162,7 +162,7 @@ class ConcatenationContract(StoreCase):
     async def test_taken_id(self) -> None:
         """An id that is taken is refused, and what has it stays."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         info = final(3, "a", upload_id="a")
         await self.refused(UploadExists, self.concatenate(store, info))
         self.assertEqual(await self.read(store, "a"), b"abc")
@@ -171,14 +171,14 @@ class ConcatenationContract(StoreCase):
     async def test_missing_part(self) -> None:
         """A part that is not there, or is no id, is not found (T-176, T-191)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         for part in ("b", "a/b", *NOT_IDS):
             await self.assert_refused(UploadNotFound, store, final(3, "a", part))
 
     async def test_unfinished_part(self) -> None:
         """A part must be finished by its state, not by its size only (T-179)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         await store.create(UploadInfo("deferred", None, is_partial=True))
         await store.create(UploadInfo("short", 4, is_partial=True))
         states = set(UploadState) - {UploadState.FINISHED}
@@ -194,14 +194,14 @@ class ConcatenationContract(StoreCase):
     async def test_wrong_length(self) -> None:
         """The length must be that of all parts together (T-191)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         for length in (0, 3, 5, 7):
             await self.assert_refused(UploadNotFinished, store, final(length, "a", "a"))
 
     async def test_not_wanted(self) -> None:
         """When nobody wants it any more, it is given up (T-191)."""
         store = await self.make_store()
-        await self.put(store, "a", b"abc")
+        await self.put_part(store, "a", b"abc")
         await self.assert_refused(
             UploadInterrupted, store, final(3, "a"), lambda: False
         )
@@ -211,7 +211,7 @@ class ConcatenationContract(StoreCase):
         store = await self.make_full_store(8)
         if store is None:
             return
-        await self.put(store, "a", b"abcde")
+        await self.put_part(store, "a", b"abcde")
         await self.refused(NoSpace, self.concatenate(store, final(5, "a")))
         await self.refused(UploadNotFound, store.info("f"))
         self.assertEqual(list(await store.awaiting_finish()), [])

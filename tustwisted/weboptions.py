@@ -53,6 +53,7 @@ class WebOptions(usage.Options):
             None,
             "Believe Forwarded and X-Forwarded-*; only where a proxy sets them.",
         ],
+        ["no-downloads", None, "Serve no uploads to GET."],
         ["relative-location", None, "Tell new uploads' URLs without scheme and host."],
         [
             "cors-credentials",
@@ -107,6 +108,7 @@ class WebOptions(usage.Options):
             behind_proxy=bool(self["behind-proxy"]),
             public_url=public_url,
             cors=self._cors_policy(),
+            downloads=not self["no-downloads"],
         )
 
     def _cors_policy(self) -> CorsPolicy | None:

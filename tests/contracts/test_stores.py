@@ -24,6 +24,7 @@ from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
 from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract
 from tustwisted.testing_concatenation import ConcatenationContract
+from tustwisted.testing_reads import ReadContract
 from tustwisted.testing_restarts import RestartContract
 
 _P = ParamSpec("_P")
@@ -90,6 +91,7 @@ class _EveryContract(
     StoreContract,
     ConcatenationContract,
     DefersLengthContract,
+    ReadContract,
     VerifiesChunksContract,
 ):
     """What both stores of the package can do."""

@@ -201,7 +201,7 @@ class OverrideTests(TusCase):
         path = self.server.create(1)
         response = self.server.ask(message(b"POST", path, override(b"DELETE")))
         self.assert_refused(response, 405, "ERR_METHOD_NOT_ALLOWED")
-        self.assertEqual(response[b"Allow"], b"HEAD, PATCH, OPTIONS")
+        self.assertEqual(response[b"Allow"], b"HEAD, GET, PATCH, OPTIONS")
 
 
 class HeadOnTheWireTests(TusCase):
@@ -232,7 +232,7 @@ class HeadOnTheWireTests(TusCase):
 
     def test_refused_at_once(self) -> None:
         """An error that no route has raised has no body (T-223, T-265)."""
-        for line, status in ((override(b"GET"), 405), (override(b"FOO"), 405)):
+        for line, status in ((override(b"PUT"), 405), (override(b"FOO"), 405)):
             self.assertEqual(self.ask_by_head(self.path, line).status, status)
 
     def test_refused_by_the_route(self) -> None:

@@ -54,6 +54,8 @@ OWN_CODES = {
     "ERR_METHOD_NOT_ALLOWED": 405,  # T-063
     "ERR_INVALID_HOST": 400,  # T-255
     "ERR_EXPECTATION_FAILED": 417,  # T-095
+    "ERR_RANGE_NOT_SATISFIABLE": 416,  # T-217
+    "ERR_PRECONDITION_FAILED": 412,  # RFC 9110
     "ERR_UPLOAD_EXISTS": 409,  # an application's own ids
 }
 """What T-272 does not name, because no row or another one asks for it."""

@@ -207,3 +207,23 @@ class ExpiredTests(ExpirationCase):
         path = self.server.create(9)
         self.server.clock.advance(DAY_S)
         self.assertEqual(self.server.head(path).status, 410)
+
+
+class DownloadTests(TusCase):
+    """GET of what has expired."""
+
+    def test_gone(self) -> None:
+        """It is 410, finished or not, swept or not yet (T-155, T-208)."""
+        self.server = Server(expiration=Expiration(60, finished_after_s=90))
+        finished, unfinished = self.server.create(3), self.server.create(3)
+        self.assertEqual(self.server.ask(patch(finished, 0, body=b"abc")).status, 204)
+        self.server.clock.advance(59)
+        self.assertEqual(self.server.ask(message(b"GET", finished)).body, b"abc")
+        self.assertEqual(self.server.ask(message(b"GET", unfinished)).status, 404)
+        self.server.clock.advance(2)
+        self.assertEqual(self.server.ask(message(b"GET", finished)).body, b"abc")
+        response = self.server.ask(message(b"GET", unfinished))
+        self.assert_refused(response, 410, "ERR_UPLOAD_EXPIRED")
+        self.server.clock.advance(30)
+        response = self.server.ask(message(b"GET", finished))
+        self.assert_refused(response, 410, "ERR_UPLOAD_EXPIRED")

@@ -59,7 +59,7 @@ class HeadTests(TusCase):
                 self.assertIsNone(response[header])
 
     def test_no_content_length(self) -> None:
-        """It claims no length for what a GET would carry (T-016)."""
+        """It claims no length for what a GET would not carry (T-016)."""
         path = self.server.create(5)
         for url in (path, BASE + b"unknown", BASE):
             self.assertIsNone(self.server.head(url)[b"Content-Length"])

@@ -176,9 +176,12 @@ class VersionTests(TusCase):
 
     def test_get(self) -> None:
         """GET is answered by the download's rules, whatever the version (T-006)."""
+        finished = self.server.create(0)
         for version in (None, b"1.0.0", *WRONG_VERSIONS):
             response = self.server.ask(message(b"GET", self.path, tus=version))
-            self.assertEqual(response.status, 405)
+            self.assertEqual(response.status, 404)
+            response = self.server.ask(message(b"GET", finished, tus=version))
+            self.assertEqual(response.status, 200)
 
     def test_header_name_in_any_case(self) -> None:
         """``TUS-Resumable``, as TUSKit spells it, is the same header (T-003)."""

@@ -40,7 +40,7 @@ EXTENSIONS = (
 )
 """What is offered when nothing is switched off or set up."""
 
-UPLOAD_METHODS = b"HEAD, PATCH, DELETE, OPTIONS"
+UPLOAD_METHODS = b"HEAD, GET, PATCH, DELETE, OPTIONS"
 """What an upload's URL takes then."""
 
 UPLOAD_BYTES = b"Content-Type: application/offset+octet-stream"
@@ -152,7 +152,7 @@ def parse(wire: bytes, methods: Sequence[bytes], closed: bool) -> list[Response]
 def _body_size(response: Response, method: bytes, rest: int, closed: bool) -> int:
     length = response[b"Content-Length"]
     assert response[b"Transfer-Encoding"] is None, "no answer of ours is that long"
-    if response.status < 200 or response.status == 204:
+    if response.status < 200 or response.status in (204, 304):
         assert length is None, "RFC 9110, section 8.6"
         return 0
     if method == b"HEAD" or response.is_from_parser:

@@ -16,8 +16,10 @@ from tustwisted.abilities import (
     IChunkWriter,
     IConcatenates,
     IDefersLength,
+    IReads,
     ISearch,
     ISweeps,
+    IUploadReader,
     IVerifiesChunks,
 )
 from tustwisted.errors import StoreUnusable, TusError
@@ -32,6 +34,7 @@ from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
+from tustwisted.store.reader import open_reader
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
@@ -48,7 +51,7 @@ _PROBLEMS = {
 }
 
 
-@implementer(IDataStore, IConcatenates, IDefersLength, ISweeps, IVerifiesChunks)
+@implementer(IDataStore, IConcatenates, IDefersLength, IReads, ISweeps, IVerifiesChunks)
 @define(eq=False)
 class FileStore:
     """
@@ -235,6 +238,10 @@ class FileStore:
             return
         await self._disk.sync(changes.put_length, self._shelf, upload_id, length)
         await self._sync_names(upload_id)
+
+    async def open_reader(self, upload_id: str) -> IUploadReader:
+        """See :meth:`tustwisted.abilities.IReads.open_reader`."""
+        return await self._disk.quick(open_reader, self._shelf, upload_id)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""

@@ -92,6 +92,13 @@ class IFiles(Interface):
     def truncate(fd: int, size: int) -> None:
         """Cut a file off at a size, bytes."""
 
+    def stat_open(fd: int) -> FileStat:
+        """
+        Tell of a regular file that is open.
+
+        :raises OSError: (``ELOOP``) something else is, such as a FIFO.
+        """
+
     def close(fd: int) -> None:
         """Close a descriptor."""
 
@@ -188,6 +195,10 @@ class OsFiles:
         """See :meth:`IFiles.truncate`."""
         os.ftruncate(fd, size)
 
+    def stat_open(self, fd: int) -> FileStat:
+        """See :meth:`IFiles.stat_open`."""
+        return _file_stat(os.fstat(fd), str(fd))
+
     def close(self, fd: int) -> None:
         """See :meth:`IFiles.close`."""
         os.close(fd)
@@ -198,9 +209,7 @@ class OsFiles:
             found = os.lstat(path)
         except FileNotFoundError:
             return None
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.ELOOP, "not a regular file", path)
-        return FileStat(found.st_size, found.st_mtime)
+        return _file_stat(found, path)
 
     def changed_s(self, path: str) -> float:
         """See :meth:`IFiles.changed_s`."""
@@ -212,7 +221,7 @@ class OsFiles:
 
     def read(self, path: str, limit: int) -> bytes:
         """See :meth:`IFiles.read`."""
-        fd = self.open_to_read(path)
+        fd = os.open(path, os.O_RDONLY | _ALWAYS)
         try:
             content = os.read(fd, min(_SMALL_READ, limit))
             # One read shorter than asked is the end of a regular file.
@@ -269,3 +278,9 @@ class OsFiles:
         with os.scandir(path) as entries:
             for entry in entries:
                 yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _file_stat(found: os.stat_result, name: str) -> FileStat:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ELOOP, "not a regular file", name)
+    return FileStat(found.st_size, found.st_mtime)

@@ -15,8 +15,10 @@ from tustwisted.abilities import (
     IChunkWriter,
     IConcatenates,
     IDefersLength,
+    IReads,
     ISearch,
     ISweeps,
+    IUploadReader,
     IVerifiesChunks,
     Leftover,
 )
@@ -44,7 +46,7 @@ _BATCH = 100
 """Uploads; to look at so many takes less than a millisecond."""
 
 
-@implementer(IDataStore, IConcatenates, IDefersLength, ISweeps, IVerifiesChunks)
+@implementer(IDataStore, IConcatenates, IDefersLength, IReads, ISweeps, IVerifiesChunks)
 @define(eq=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
@@ -95,6 +97,13 @@ class MemoryStore:
         """See :meth:`tustwisted.abilities.IDefersLength.set_length`."""
         upload = self._find(upload_id)
         upload.info = evolve(upload.info, length=length)
+
+    async def open_reader(self, upload_id: str) -> IUploadReader:
+        """See :meth:`tustwisted.abilities.IReads.open_reader`."""
+        info = await self.info(upload_id)
+        if info.state is not UploadState.FINISHED:
+            raise UploadNotFinished
+        return _MemoryReader(info, self._find(upload_id).content)
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
@@ -269,3 +278,20 @@ class _MemorySearch:
 
     def close(self) -> None:
         """Hold nothing."""
+
+
+@implementer(IUploadReader)
+@define(eq=False)
+class _MemoryReader:
+    info: UploadInfo
+    _content: bytearray | None
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Copy some bytes."""
+        if self._content is None:
+            raise StorageFailed
+        return bytes(self._content[offset : offset + size_bytes])
+
+    def close(self) -> None:
+        """Forget the bytes."""
+        self._content = None

@@ -21,6 +21,9 @@ from tustwisted.errors import (
     ExtensionDisabled,
     ServerShutdown,
     TusError,
+    UploadExpired,
+    UploadNotFinished,
+    UploadNotFound,
     UploadTooLarge,
 )
 from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
@@ -43,6 +46,7 @@ from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
 from tustwisted.uploads.opening import Opening
+from tustwisted.uploads.reading import Reading, Readings
 from tustwisted.uploads.sweeping import Sweeping, Swept
 
 log = Logger()
@@ -93,6 +97,7 @@ class Uploads:
     _opening: Opening = field(init=False)
     _lookup: Lookup = field(init=False)
     _sweeping: Sweeping = field(init=False)
+    _readings: Readings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._finish_step = FinishStep(self.store, self._on_finish)
@@ -105,6 +110,7 @@ class Uploads:
             self._finish_step,
             self.max_size_bytes,
         )
+        self._readings = Readings(self.store, self._disk, self.clock)
         self._sweeping = Sweeping(
             self.store,
             self.locker,
@@ -134,11 +140,13 @@ class Uploads:
         Let every receiver settle, then give back what :meth:`start` took.
 
         Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
-        every later call.  It waits for finish steps too: cancel it to wait no longer,
-        and what was taken is kept, since it is in use.
+        every later call.  Whoever reads has a moment to come to his end.  It waits
+        for finish steps too: cancel it to wait no longer, and what was taken is kept,
+        since it is in use.
         """
         self.is_running = False
         await self._ongoing.end(ServerShutdown())
+        await self._readings.end()
         await self.locker.stop()
         await self.store.stop()
 
@@ -246,6 +254,37 @@ class Uploads:
         with suppress(TusError):  # gone, by now
             upload = await self.store.info(upload.upload_id)
         return self.expiration.expires_at(upload)
+
+    @property
+    def can_read(self) -> bool:
+        """The store lets finished uploads be read: :meth:`open` may be called."""
+        return self._readings.can_read
+
+    async def open(self, upload_id: str) -> Reading:
+        """
+        Open a finished upload for reading, taking no lock and disturbing nobody (D5).
+
+        :returns: to be closed by the caller; readable also when it is removed.
+        :raises UploadNotFound: no such upload, or it is not finished (T-206).
+        :raises UploadExpired: it was left alone for too long.
+        :raises ExtensionDisabled: the store cannot read.
+        :raises StorageFailed: the storage would not let it be read.
+        :raises ServerShutdown: the uploads are not running.
+        """
+        self._require_running()
+        require_id(upload_id)
+        try:
+            reading = await self._readings.open(upload_id)
+        except UploadNotFinished:
+            await self._lookup.find(upload_id)  # it may have expired instead
+            raise UploadNotFound from None
+        if self._lookup.has_expired(reading.info):
+            reading.close()
+            raise UploadExpired
+        if not self.is_running:
+            reading.close()
+        self._require_running()
+        return reading
 
     async def receive(self, upload_id: str, chunk: Chunk) -> Receiver:
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tustwisted.protocol.extensions import Extension
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.download import are_served
+from tustwisted.web.settings import WebSettings
 
 
 def creation_methods(uploads: Uploads) -> tuple[str, ...]:
@@ -16,11 +18,17 @@ def creation_methods(uploads: Uploads) -> tuple[str, ...]:
     return ("POST", "OPTIONS") if creates else ("OPTIONS",)
 
 
-def upload_methods(uploads: Uploads) -> tuple[str, ...]:
+def upload_methods(uploads: Uploads, settings: WebSettings) -> tuple[str, ...]:
     """
     List what an upload's URL takes.
 
-    Rows T-123, T-270.
+    Rows T-123, T-219, T-270.
     """
     terminates = Extension.TERMINATION in uploads.extensions
-    return ("HEAD", "PATCH", *(("DELETE",) if terminates else ()), "OPTIONS")
+    return (
+        "HEAD",
+        *(("GET",) if are_served(uploads, settings) else ()),
+        "PATCH",
+        *(("DELETE",) if terminates else ()),
+        "OPTIONS",
+    )

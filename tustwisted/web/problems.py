@@ -60,6 +60,10 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.AmbiguousUploadLength: Problem(400, "ERR_AMBIGUOUS_UPLOAD_LENGTH"),
     # tus 1.0.0, Creation and Concatenation (T-098, T-190)
     errors.ExtensionDisabled: Problem(501, "ERR_NOT_IMPLEMENTED"),
+    # RFC 9110 section 15.5.17 (T-217)
+    errors.UnsatisfiableRange: Problem(416, "ERR_RANGE_NOT_SATISFIABLE"),
+    # RFC 9110 section 15.5.13: downloads only, ERR_UNSUPPORTED_VERSION is the other 412
+    errors.PreconditionFailed: Problem(412, "ERR_PRECONDITION_FAILED"),
     # tus 1.0.0, PATCH and HEAD (T-015, T-029)
     errors.UploadNotFound: Problem(404, "ERR_UPLOAD_NOT_FOUND"),
     # tus 1.0.0, Expiration (T-155)
@@ -137,5 +141,7 @@ def _set_own_headers(request: IRequest, error: TusError) -> None:
             request.setHeader(b"Accept-Patch", OFFSET_OCTET_STREAM)
         case errors.OffsetConflict(stored):
             request.setHeader(b"Upload-Offset", b"%d" % stored)
+        case errors.UnsatisfiableRange(length):
+            request.setHeader(b"Content-Range", b"bytes */%d" % length)
         case errors.UploadLocked():
             request.setHeader(b"Retry-After", b"1")

@@ -99,6 +99,21 @@ def missing_names(
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
+def unsent_bytes(request: Any) -> int:
+    """
+    Tell how much of an answer HTTP/2 holds back in memory.
+
+    It pauses a producer when the client's window is full, which may be 2 GiB wide, and
+    not when the connection is.  HTTP/1.1 pauses in time: always 0.
+    """
+    channel = request.channel
+    if channel is None or isinstance(channel, HTTPChannel):
+        return 0
+    queues = getattr(getattr(channel, "_conn", None), "_outboundStreamQueues", {})
+    queued = queues.get(getattr(channel, "streamID", None), ())
+    return sum(len(piece) for piece in queued if isinstance(piece, bytes))
+
+
 @frozen
 class Streaming:
     """What a site wants to stream, and how patiently."""

@@ -50,6 +50,7 @@ class TusResource(Resource):
         Resource.__init__(self)
         self._uploads = uploads
         self._cors = settings.cors
+        self._settings = settings
         self._routes = TusRoutes(uploads, BodySource(), settings).app.resource()
 
     def render(self, request: Request) -> bytes | int:
@@ -71,7 +72,7 @@ class TusResource(Resource):
                 request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
             )
             _check_path(request)
-            _check_method(request, self._uploads)
+            _check_method(request, self._uploads, self._settings)
         except TusError as error:
             return respond_with(request, error)
         return cast("int", self._routes.render(request))
@@ -166,13 +167,15 @@ def _check_path(request: Request) -> None:
         raise UploadNotFound
 
 
-def _check_method(request: Request, uploads: Uploads) -> None:
+def _check_method(request: Request, uploads: Uploads, settings: WebSettings) -> None:
     """
     Refuse what the URL does not take; methods have a case, which Klein does not see.
 
     Spec: RFC 9110, section 9.1; rows T-063, T-064, T-270.
     """
-    of_creation = request.postpath == [b""]
-    allowed = (creation_methods if of_creation else upload_methods)(uploads)
+    if request.postpath == [b""]:
+        allowed = creation_methods(uploads)
+    else:
+        allowed = upload_methods(uploads, settings)
     if request.method.decode("latin-1") not in allowed:
         raise MethodNotAllowed(allowed)

@@ -32,3 +32,6 @@ class WebSettings:
 
     cors: CorsPolicy | None = field(factory=CorsPolicy)
     """Which pages of other origins may use it; None says nothing of that (T-204)."""
+
+    downloads: bool = True
+    """Serve finished uploads to GET, where the store can read them (T-219)."""

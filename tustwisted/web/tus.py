@@ -44,6 +44,7 @@ from tustwisted.web.concatenation import (
     wanted_concat,
 )
 from tustwisted.web.creation import Creation, read_creation
+from tustwisted.web.download import Downloads
 from tustwisted.web.location import location
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
@@ -71,6 +72,7 @@ class TusRoutes:
         self._uploads = uploads
         self._bodies = bodies
         self._settings = settings
+        self._downloads = Downloads(uploads, settings)
 
     @app.route("/", methods=["OPTIONS"])
     @app.route("/<path:upload_id>", methods=["OPTIONS"])
@@ -154,7 +156,7 @@ class TusRoutes:
     @app.route("/<path:upload_id>", methods=["HEAD"])
     async def status(self, request: Request, upload_id: str) -> bytes:
         """
-        Tell how far an upload is.
+        Tell how far an upload is, and what GET would tell of a finished one.
 
         Spec: tus 1.0.0, HEAD; rows T-013 to T-020.
         """
@@ -162,7 +164,17 @@ class TusRoutes:
         _set_facts(request, upload)
         set_concat(request, upload)
         _set_expiry(request, self._uploads.expiration.expires_at(upload))
+        self._downloads.describe(request, upload)
         return b""
+
+    @app.route("/<path:upload_id>", methods=["GET"])
+    async def read(self, request: Request, upload_id: str) -> bytes:
+        """
+        Send a finished upload, or a range of it.
+
+        Spec: RFC 9110, GET; rows T-205 to T-221.
+        """
+        return await self._downloads.get(request, upload_id)
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
     async def receive(self, request: Request, upload_id: str) -> bytes:

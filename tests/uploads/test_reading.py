@@ -1,0 +1,201 @@
+"""Reading finished uploads, without HTTP."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.web.readers import ReadingDisk, WatchedStore, WriteOnly
+from tustwisted.errors import (
+    ExtensionDisabled,
+    ServerShutdown,
+    StorageFailed,
+    UploadNotFound,
+)
+from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.upload import UploadState
+from tustwisted.testing import ImmediateDisk
+from tustwisted.uploads.reading import PATIENCE_S, Reading
+from tustwisted.uploads.uploads import Uploads
+
+
+class ReadingCase(SynchronousTestCase):
+    """Has uploads, one of them finished."""
+
+    def setUp(self) -> None:
+        self.start(WatchedStore(), ImmediateDisk())
+
+    def start(self, store: WatchedStore, disk: IDisk) -> None:
+        """Make uploads, and one of five bytes."""
+        self.clock = Clock()
+        self.store = store
+        self.uploads = Uploads(store, MemoryLocker(self.clock), disk, self.clock)
+        self.successResultOf(Deferred.fromCoroutine(self.uploads.start()))
+        created = self.uploads.create(5, Metadata(), "u")
+        self.successResultOf(created)
+        self.successResultOf(Deferred.fromCoroutine(self._fill()))
+
+    async def _fill(self) -> None:
+        writer = await self.store.open_writer("u", 0)
+        writer.write([b"abcde"])
+        writer.close()
+        await self.store.set_state("u", UploadState.FINISHED)
+
+    def open(self, upload_id: str = "u") -> Deferred[Reading]:
+        """Begin to open."""
+        return Deferred.fromCoroutine(self.uploads.open(upload_id))
+
+    def read(self, reading: Reading, offset: int, size: int) -> Deferred[bytes]:
+        """Begin to read."""
+        return Deferred.fromCoroutine(reading.read(offset, size))
+
+
+class OpenTests(ReadingCase):
+    """What can be opened."""
+
+    def test_finished(self) -> None:
+        """A finished upload is read in any order, until it is closed."""
+        reading = self.successResultOf(self.open())
+        self.assertEqual(reading.info.upload_id, "u")
+        for offset, size, expected in ((3, 5, b"de"), (0, 2, b"ab"), (5, 1, b"")):
+            found = self.successResultOf(self.read(reading, offset, size))
+            self.assertEqual(found, expected)
+        self.assertEqual(self.store.open_readers, 1)
+        reading.close()
+        reading.close()
+        self.assertEqual(self.store.open_readers, 0)
+        self.failureResultOf(self.read(reading, 0, 1), ServerShutdown)
+
+    def test_others(self) -> None:
+        """What is not finished, is not there or is no id, is not found (T-206)."""
+        self.successResultOf(self.uploads.create(5, Metadata(), "begun"))
+        for upload_id in ("begun", "unknown", "../u", ""):
+            self.failureResultOf(self.open(upload_id), UploadNotFound)
+        for state in (UploadState.FINISHING, UploadState.FINISH_FAILED):
+            done = Deferred.fromCoroutine(self.store.set_state("u", state))
+            self.successResultOf(done)
+            self.failureResultOf(self.open(), UploadNotFound)
+
+    def test_no_lock(self) -> None:
+        """Who holds the lock is not asked for it (T-237)."""
+        self.successResultOf(self.uploads.locker.acquire("u", self.fail, 1))
+        self.successResultOf(self.open()).close()
+
+    def test_store_that_cannot(self) -> None:
+        """A store without the ability is said to have none."""
+        uploads = Uploads(
+            cast(IDataStore, WriteOnly(self.store)),
+            MemoryLocker(self.clock),
+            ImmediateDisk(),
+            self.clock,
+        )
+        self.assertTrue(self.uploads.can_read)
+        self.assertFalse(uploads.can_read)
+        self.successResultOf(Deferred.fromCoroutine(uploads.start()))
+        opened = Deferred.fromCoroutine(uploads.open("u"))
+        self.failureResultOf(opened, ExtensionDisabled)
+
+    def test_cancelled(self) -> None:
+        """When nobody waits any more, what was opened is closed (T-221)."""
+        self.store.opening = Deferred()
+        opening = self.open()
+        opening.cancel()
+        self.failureResultOf(opening, CancelledError)
+        self.store.opening.callback(None)
+        self.assertEqual(len(self.store.readers), 1)
+        self.assertEqual(self.store.open_readers, 0)
+
+    def test_cancelled_in_vain(self) -> None:
+        """Neither does an error that comes too late disturb anybody (T-221)."""
+        self.store.opening = Deferred()
+        opening = self.open()
+        opening.cancel()
+        self.failureResultOf(opening, CancelledError)
+        self.store.opening.errback(StorageFailed())
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class JobTests(ReadingCase):
+    """Reads that take their time."""
+
+    def setUp(self) -> None:
+        self.disk = ReadingDisk()
+        self.start(WatchedStore(), self.disk)
+        self.reading = self.successResultOf(self.open())
+
+    def test_close_waits(self) -> None:
+        """An upload that is being read is closed after that, never meanwhile."""
+        found = self.read(self.reading, 0, 5)
+        self.reading.close()
+        self.disk.do_one()
+        self.assertEqual(self.successResultOf(found), b"abcde")
+        self.disk.do_all()
+        self.assertEqual(self.store.open_readers, 0)
+
+    def test_cancelled(self) -> None:
+        """So it is when who reads has been cancelled."""
+        found = self.read(self.reading, 0, 5)
+        found.cancel()
+        self.failureResultOf(found, CancelledError)
+        self.reading.close()
+        self.assertEqual(len(self.disk.waiting), 1)
+        self.disk.do_all()
+        self.assertEqual(self.store.open_readers, 0)
+
+    def test_nothing_is_kept(self) -> None:
+        """What was read is not kept: it may be much."""
+        for _ in range(2):
+            found = self.read(self.reading, 0, 5)
+            self.disk.do_one()
+            self.assertEqual(self.successResultOf(found), b"abcde")
+            self.assertIsNone(self.reading._job)
+
+
+class StopTests(ReadingCase):
+    """The uploads stop while somebody reads."""
+
+    def stop(self) -> Deferred[None]:
+        """Begin to stop."""
+        return Deferred.fromCoroutine(self.uploads.stop())
+
+    def test_waits(self) -> None:
+        """Who reads has a moment to come to his end (T-241)."""
+        readings = [self.successResultOf(self.open()) for _ in range(2)]
+        stopped = self.stop()
+        for reading in readings:
+            self.assertNoResult(stopped)
+            self.successResultOf(self.read(reading, 0, 5))
+            reading.close()
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_not_for_ever(self) -> None:
+        """Then he is refused, and the upload is closed (T-241)."""
+        reading = self.successResultOf(self.open())
+        stopped = self.stop()
+        self.clock.advance(PATIENCE_S)
+        self.successResultOf(stopped)
+        self.assertEqual(self.store.open_readers, 0)
+        self.failureResultOf(self.read(reading, 0, 5), ServerShutdown)
+        reading.close()
+
+    def test_refused(self) -> None:
+        """Nothing is opened when the uploads do not run, and nothing stays open."""
+        self.store.opening = Deferred()
+        late = self.open()
+        self.successResultOf(self.stop())
+        self.failureResultOf(self.open(), ServerShutdown)
+        self.store.opening.callback(None)
+        self.failureResultOf(late, ServerShutdown)
+        self.assertEqual(self.store.open_readers, 0)
+
+    def test_can_be_started_again(self) -> None:
+        """Uploads that were stopped and started are read as before."""
+        self.successResultOf(self.stop())
+        self.successResultOf(Deferred.fromCoroutine(self.uploads.start()))
+        self.successResultOf(self.open()).close()

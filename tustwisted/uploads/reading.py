@@ -1,0 +1,149 @@
+"""Finished uploads that somebody reads, and their end when the uploads stop."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from tustwisted.abilities import IReads, IUploadReader
+from tustwisted.errors import ExtensionDisabled, ServerShutdown
+from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.outcome import Outcome
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.ongoing import quietly
+
+PATIENCE_S = 2.0
+"""How long a stop waits for those who read, as for the last answers (D12)."""
+
+
+@define(eq=False)
+class Reading:
+    """
+    A finished upload, open to be read; whoever opened it closes it.
+
+    Reads and the close run off the reactor.  What is being read is read to its end
+    before the upload is closed, whoever has lost patience with it.
+    """
+
+    _reader: IUploadReader
+    _disk: IDisk
+    _closed: Outcome[None] = field(init=False, factory=Outcome)
+    _job: Outcome[bytes] | None = field(init=False, default=None)
+    _is_over: bool = field(init=False, default=False)
+
+    @property
+    def info(self) -> UploadInfo:
+        """The upload; it does not change any more."""
+        return self._reader.info
+
+    async def read(self, offset: int, size_bytes: int) -> bytes:
+        """
+        Read some bytes; one call at a time.  It may be cancelled.
+
+        :returns: fewer than asked for only where the upload ends, none past its end.
+        :raises StorageFailed: they cannot be read.
+        :raises ServerShutdown: the uploads have stopped, or the upload was closed.
+        """
+        if self._is_over:
+            raise ServerShutdown
+        assert self._job is None, "one read at a time"
+        self._job = job = Outcome.of(self._read(offset, size_bytes))
+        try:
+            return await job.wait()
+        finally:
+            if job.is_settled:
+                self._job = None  # what was read is the caller's alone
+
+    def close(self) -> None:
+        """Let go of the upload, after what is being read; harmless when done twice."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._job is None:
+            self._let_go()
+        else:
+            self._job.then(self._let_go)
+
+    def when_closed(self) -> Deferred[None]:
+        """Return what fires when nothing is held any more."""
+        return self._closed.wait()
+
+    async def _read(self, offset: int, size_bytes: int) -> bytes:
+        return await self._disk.read(self._reader.read, offset, size_bytes)
+
+    def _let_go(self) -> None:
+        closing = Deferred.fromCoroutine(self._close())
+        closing.addBoth(self._closed.settle)  # type: ignore[unused-awaitable]
+
+    async def _close(self) -> None:
+        await self._disk.read(self._reader.close)
+
+
+@define(eq=False)
+class Readings:
+    """The readings of one store that are open."""
+
+    _store: IDataStore
+    _disk: IDisk
+    _clock: IReactorTime
+    _open: set[Reading] = field(init=False, factory=set)
+
+    @property
+    def can_read(self) -> bool:
+        """The store lets its uploads be read."""
+        return IReads.providedBy(self._store)
+
+    async def open(self, upload_id: str) -> Reading:
+        """
+        Open an upload; when this is cancelled, nothing stays open.
+
+        :raises UploadNotFound: no such upload.
+        :raises UploadNotFinished: it is not finished.
+        :raises ExtensionDisabled: the store cannot read.
+        :raises StorageFailed: the storage would not let it be read.
+        """
+        opening = Outcome.of(self._open_reading(upload_id))
+        try:
+            return await opening.wait()
+        except CancelledError:
+            # It may be open in a moment: nobody else would close it.
+            late = opening.wait()
+            late.addCallbacks(Reading.close, _ignore)  # type: ignore[unused-awaitable]
+            raise
+
+    async def end(self) -> None:
+        """
+        Wait for those who read, not longer than :data:`PATIENCE_S`, then end them.
+
+        Their next call is refused.  It waits for reads that the disk does not end.
+        """
+        await quietly(self._all_closed().addTimeout(PATIENCE_S, self._clock))
+        for reading in list(self._open):
+            reading.close()
+        await self._all_closed()
+
+    async def _open_reading(self, upload_id: str) -> Reading:
+        if not self.can_read:
+            raise ExtensionDisabled("download")
+        reader = await cast(IReads, self._store).open_reader(upload_id)
+        reading = Reading(reader, self._disk)
+        self._open.add(reading)
+        closed = reading.when_closed()
+        closed.addBoth(  # type: ignore[unused-awaitable]
+            lambda _: self._open.discard(reading)
+        )
+        return reading
+
+    def _all_closed(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._wait_for_all())
+
+    async def _wait_for_all(self) -> None:
+        while self._open:
+            await quietly(next(iter(self._open)).when_closed())
+
+
+def _ignore(_: object) -> None:
+    """Nobody is left who could be told."""
