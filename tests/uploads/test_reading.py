@@ -147,6 +147,16 @@ class JobTests(ReadingCase):
         self.disk.do_all()
         self.assertEqual(self.store.open_readers, 0)
 
+    def test_goes_on_after_a_cancellation(self) -> None:
+        """When that read has ended, the next one may begin."""
+        found = self.read(self.reading, 0, 5)
+        found.cancel()
+        self.failureResultOf(found, CancelledError)
+        self.disk.do_all()
+        found = self.read(self.reading, 1, 2)
+        self.disk.do_all()
+        self.assertEqual(self.successResultOf(found), b"bc")
+
     def test_nothing_is_kept(self) -> None:
         """What was read is not kept: it may be much."""
         for _ in range(2):

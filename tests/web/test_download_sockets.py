@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from functools import partial
 from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.ssl import KeyPair
 
 from tests.web.sockets import LIMIT_S, SocketCase
 from tustwisted.disk import Disk
@@ -94,7 +96,8 @@ class SlowReadersTests(SocketCase):
         service = UploadsService(self.uploads, disk)
         service.startService()
         self.addCleanup(service.stopService)
-        self.port = self.serve(TusResource(self.uploads))
+        self.resource = TusResource(self.uploads)
+        self.port = self.serve(self.resource)
 
     async def put(self) -> str:
         """Finish an upload that is one large hole; return its path."""
@@ -102,6 +105,11 @@ class SlowReadersTests(SocketCase):
         os.truncate(os.path.join(self.directory, upload.upload_id), SIZE)
         await self.uploads.finish(upload.upload_id)
         return f"/{upload.upload_id}"
+
+    def slow(self) -> list[int]:
+        """How much was read for each of those who have not got all of it, sorted."""
+        read = list(self.files.read_bytes.values())
+        return sorted(number for number in read if number < SIZE)
 
     async def test_one_piece_each(self) -> None:
         """
@@ -112,10 +120,12 @@ class SlowReadersTests(SocketCase):
         clients = await self.in_thread(
             lambda: [ask(self.port, path) for _ in range(READERS)]
         )
+        for client in clients:
+            self.addCleanup(client.close)
         taken = await self.in_thread(lambda: self.take_all(path))
         self.assertEqual(taken, SIZE)
 
-        slow = sorted(self.files.read_bytes.values())
+        slow = self.slow()
         self.assertEqual(len(slow), READERS)
         self.assertGreaterEqual(slow[0], PIECE_BYTES)
         self.assertLess(slow[-1], UNSENT_BYTES + 3 * PIECE_BYTES)
@@ -135,6 +145,31 @@ class SlowReadersTests(SocketCase):
             taken = await self.in_thread(partial(self.rest_of, client))
             self.assertEqual(taken, SIZE)
         await self.files.all_closed()
+
+    async def test_tls(self) -> None:
+        """Over TLS no more is read ahead, and all arrives (T-205)."""
+        path = await self.put()
+        key = KeyPair.generate(size=2048)
+        port = self.serve(self.resource, key.selfSignedCert(1, CN="test").options())
+        client = await self.in_thread(lambda: self.ask_tls(port, path))
+        (slow,) = self.slow()
+        self.assertLess(slow, UNSENT_BYTES + 3 * PIECE_BYTES)
+        taken = await self.in_thread(lambda: self.rest_of(client))
+        self.assertEqual(taken, SIZE)
+        await self.files.all_closed()
+
+    def ask_tls(self, port: int, path: str) -> socket.socket:
+        """Ask for an upload over TLS, and read nothing; in a thread."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", port), LIMIT_S)
+        client = context.wrap_socket(plain)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        self.assertEqual(client.recv(12), b"HTTP/1.1 200")
+        # By then nothing more comes: another client gets all in the meantime.
+        self.assertEqual(self.take_all(path), SIZE)
+        return client
 
     def take_all(self, path: str) -> int:
         """Download everything, as fast as it comes; in a thread."""

@@ -49,7 +49,7 @@ class Reading:
         """
         if self._is_over:
             raise ServerShutdown
-        assert self._job is None, "one read at a time"
+        assert self._job is None or self._job.is_settled, "one read at a time"
         self._job = job = Outcome.of(self._read(offset, size_bytes))
         try:
             return await job.wait()
