@@ -1,4 +1,4 @@
-"""Thousands of cases, some at a time, against one daemon, with a look at it in between."""
+"""Thousands of cases against one daemon, with a look at it now and then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection of a campaign: what is sent over it, in which pieces, and how it ends."""
+"""One connection of a campaign: what is sent, in which pieces, and how it ends."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _made(random: Random, kinds: Sequence[tuple[int, Request]]) -> bytes:
 
 
 def _cut(random: Random, whole: bytes) -> list[bytes]:
-    """Cut into the pieces that are sent one by one: as one, some, or many small ones."""
+    """Cut into the pieces that are sent one by one: one, some, or many small ones."""
     chance = random.random()
     if chance < 0.6:
         places = []

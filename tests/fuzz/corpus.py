@@ -60,9 +60,7 @@ def request(
 
 def sized(method: bytes, target: bytes, *lines: bytes, body: bytes = b"") -> bytes:
     """Write a request whose body has a length."""
-    return request(
-        method, target, *lines, b"Content-Length: %d" % len(body), body=body
-    )
+    return request(method, target, *lines, b"Content-Length: %d" % len(body), body=body)
 
 
 def in_chunks(random: Random, body: bytes, trailer: bytes = b"") -> bytes:
@@ -181,7 +179,7 @@ def create_deferred(random: Random) -> bytes:
 
 
 def create_with_upload(random: Random) -> bytes:
-    """Create an upload with its first bytes, perhaps too many, perhaps with a checksum."""
+    """Create an upload with its first bytes, perhaps with too many."""
     body = content(random)
     length = max(0, len(body) + random.choice([0, 0, 10, 1000, -1]))
     lines = [b"Upload-Length: %d" % length, OCTETS]
@@ -280,8 +278,10 @@ def overridden(random: Random) -> bytes:
     """Ask for one method by another."""
     slot = any_slot(random)
     asked = random.choice(
-        [b"PATCH", b"PATCH", b"patch ", b"HEAD", b"HEAD", b"GET", b"POST"]
-        + [b"DELETE", b"OPTIONS", b"", b"\xff", b"PATCH, PATCH", b"CONNECT"]
+        [
+            *(b"PATCH", b"PATCH", b"patch ", b"HEAD", b"HEAD", b"GET", b"POST"),
+            *(b"DELETE", b"OPTIONS", b"", b"\xff", b"PATCH, PATCH", b"CONNECT"),
+        ]
     )
     lines = [
         b"X-HTTP-Method-Override: " + asked,

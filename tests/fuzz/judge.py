@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterator
 from tests.fuzz.wire import Answer
 
 DOCUMENTED = frozenset(
-    [100, 200, 201, 204, 206, 304]
-    + [400, 403, 404, 405, 409, 410, 412, 413, 415, 416, 417, 423, 460, 501]
+    [
+        *(100, 200, 201, 204, 206, 304),
+        *(400, 403, 404, 405, 409, 410, 412, 413, 415, 416, 417, 423, 460, 501),
+    ]
 )
 """Every status that a request may get while nothing fails: ``docs/conformance.rst``."""
 

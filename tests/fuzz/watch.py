@@ -1,4 +1,4 @@
-"""What must not happen to the daemon's process, to its log and to the files around it."""
+"""What must not happen to the daemon's process, its log and the files around it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def read_requests(sent: bytes) -> list[Asked]:
 
 
 def _read_body(lines: list[bytes], rest: bytes) -> tuple[int | None, bytes]:
-    """Tell how long a body is on the wire, ``None`` if more is to come, and decode it."""
+    """Tell how long a body is on the wire (``None``: more is to come); decode it."""
     unfolded = re.sub(rb"\r\n[ \t]+", b" ", b"\r\n".join(lines)).split(b"\r\n")
     framing = []
     for line in unfolded:

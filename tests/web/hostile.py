@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from itertools import pairwise
 
 from attrs import frozen
 from hypothesis import strategies as st
@@ -26,14 +27,22 @@ def mutated(draw: st.DrawFn, value: bytes) -> bytes:
     """Spoil a value in one place."""
     at = draw(st.integers(0, len(value)))
     kept = draw(st.integers(0, 3))
-    extra = draw(st.binary(max_size=3) | st.sampled_from([b"\r\n", b"\x00", b" ", b","]))
+    extra = draw(
+        st.binary(max_size=3) | st.sampled_from([b"\r\n", b"\x00", b" ", b","])
+    )
     return value[:at] + extra + value[at + kept :]
 
 
+def spoiled(known: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """Give what is known, some of it spoiled, and some garbage."""
+    return st.one_of(
+        known, known, known, known.flatmap(mutated), st.binary(max_size=12)
+    )
+
+
 def values(*usual: bytes) -> st.SearchStrategy[bytes]:
-    """Give the values of a header: mostly those, some spoiled, some garbage."""
-    known = st.sampled_from(usual)
-    return st.one_of(known, known, known, known.flatmap(mutated), st.binary(max_size=12))
+    """Give the values of a header that mean something, right or wrong."""
+    return st.sampled_from(usual)
 
 
 NUMBERS = (
@@ -77,19 +86,30 @@ _HEADERS: dict[bytes, st.SearchStrategy[bytes]] = {
     b"Cookie": values(b"a=b", b";=;"),
 }
 
-METHODS = st.one_of(
-    st.sampled_from([b"PATCH"] * 6 + [b"POST"] * 4 + [b"HEAD"] * 2 + [b"DELETE"]),
-    st.sampled_from([b"GET", b"OPTIONS", b"PUT", b"TRACE", b"patch", b"CONNECT"]),
+_USUAL_METHODS = st.sampled_from(
+    [b"PATCH"] * 8 + [b"POST"] * 4 + [b"HEAD", b"HEAD", b"DELETE", b"GET", b"OPTIONS"]
+)
+
+_METHODS = st.one_of(
+    _USUAL_METHODS,
+    st.sampled_from([b"PUT", b"TRACE", b"patch", b"CONNECT"]),
     st.binary(max_size=5),
 )
 
-TARGETS = st.one_of(
-    st.sampled_from([upload(slot) for slot in range(SLOTS)] * 2),
-    st.sampled_from([BASE] * 6),
+_USUAL_TARGETS = {
+    method: st.sampled_from([upload(slot) for slot in (0, 0, 0, 1, 1, 2, 3)])
+    for method in (b"PATCH", b"HEAD", b"DELETE", b"GET")
+}
+
+_TARGETS = st.one_of(
+    _USUAL_TARGETS[b"PATCH"],
     st.sampled_from(
-        [b"/files", b"*", b"/", b"/files/unknown", b"/files/../x", b"/files/%2e%2e/x"]
-        + [b"/files/%00", b"/files//", b"http://x" + upload(0), b"/files/?x", b"x:1"]
-        + [b"/files/" + b"a" * 300, b"/files/a.info", b"/%66iles/", b"files/"]
+        [
+            *(b"/files", b"*", b"/", b"/files/unknown", b"/files/../x", b"/files/?x"),
+            *(b"/files/%2e%2e/x", b"/files/%00", b"/files//", b"http://x" + upload(0)),
+            *(b"/files/" + b"a" * 300, b"/files/a.info", b"/%66iles/", b"files/"),
+            b"x:1",
+        ]
     ),
     st.just(upload(0)).flatmap(mutated),
     st.binary(max_size=10),
@@ -102,44 +122,49 @@ def checksum_of(body: bytes) -> bytes:
 
 
 @st.composite
-def framed(draw: st.DrawFn, body: bytes) -> tuple[list[bytes], bytes]:
-    """Frame a body: the header lines for it, and how it is sent."""
+def framed(draw: st.DrawFn, body: bytes, careful: bool) -> tuple[list[bytes], bytes]:
+    """
+    Frame a body: the header lines for it, and how it is sent.
+
+    :param careful: in a way that is right.
+    """
     length = b"Content-Length: %d" % len(body)
     chunked = b"Transfer-Encoding: chunked"
     at = draw(st.integers(0, len(body)))
     coded = in_chunks(*filter(None, [body[:at], body[at:]]))
     right = b"Upload-Checksum: " + checksum_of(body)
-    return draw(
-        st.sampled_from(
-            [
-                ([length], body),
-                ([length], body),
-                ([length, right], body),
-                ([chunked], coded + b"0\r\n\r\n"),
-                ([chunked], coded + b"0\r\n\r\n"),
-                (
-                    [chunked, b"Trailer: Upload-Checksum"],
-                    coded + b"0\r\n" + right + b"\r\n\r\n",
-                ),
-                ([chunked], coded.replace(b"\r\n", b";a=b\r\n", 1) + b"0\r\nx:y\r\n\r\n"),
-                ([chunked, right], coded + b"0\r\n\r\n"),
-                ([chunked], coded),
-                ([chunked], coded + b"xyz\r\n"),
-                ([chunked], b"%x\r\n" % (len(body) + 5) + body + b"\r\n0\r\n\r\n"),
-                ([chunked], b"-1\r\n" + body),
-                ([chunked], b"f" * 400 + b"\r\n" + body),
-                ([], b""),
-                ([], body),
-                ([b"Content-Length: %d" % (len(body) + 9)], body),
-                ([b"Content-Length: %d" % (len(body) // 2)], body),
-                ([length, chunked], coded + b"0\r\n\r\n"),
-                ([chunked, length], body),
-                ([length, length], body),
-                ([b"Transfer-Encoding: identity", length], body),
-                ([b"Transfer-Encoding: gzip, chunked"], coded),
-            ]
-        )
-    )
+    announced = b"Trailer: Upload-Checksum"
+    end = b"0\r\n\r\n"
+    good = [
+        ([length], body),
+        ([length], body),
+        ([length, right], body),
+        ([chunked], coded + end),
+        ([chunked], coded + end),
+        ([chunked, announced], coded + b"0\r\n" + right + b"\r\n\r\n"),
+        ([chunked, announced], coded + b"0\r\nUpload-Checksum: md5 YQ==\r\n\r\n"),
+        ([chunked], coded.replace(b"\r\n", b";a=b\r\n", 1) + b"0\r\nx:y\r\n\r\n"),
+        ([chunked, right], coded + end),
+        ([], b""),
+    ]
+    bad = [
+        ([chunked], coded),
+        ([chunked, right], coded),
+        ([chunked], coded + b"xyz\r\n"),
+        ([chunked], b"%x\r\n" % (len(body) + 5) + body + b"\r\n" + end),
+        ([chunked], b"-1\r\n" + body),
+        ([chunked], b"f" * 400 + b"\r\n" + body),
+        ([], body),
+        ([b"Content-Length: %d" % (len(body) + 9)], body),
+        ([b"Content-Length: %d" % (len(body) + 9), right], body),
+        ([b"Content-Length: %d" % (len(body) // 2)], body),
+        ([length, chunked], coded + end),
+        ([chunked, length], body),
+        ([length, length], body),
+        ([b"Transfer-Encoding: identity", length], body),
+        ([b"Transfer-Encoding: gzip, chunked"], coded),
+    ]
+    return draw(st.sampled_from(good if careful else bad))
 
 
 @frozen
@@ -157,26 +182,32 @@ def requests(draw: st.DrawFn, marker: int) -> Raw:
     :param marker: what its body begins with, so that one can tell whose bytes are
         stored.
     """
+    careful = draw(st.integers(0, 3)) > 0
     size = draw(st.integers(0, 9))
     body = (b"%c" % (ord("A") + marker) + b"%c" % (ord("a") + marker) * size)[:size]
-    method, target = draw(METHODS), draw(TARGETS)
+    method = draw(_USUAL_METHODS if careful else _METHODS)
+    target = draw(_USUAL_TARGETS.get(method, st.just(BASE)) if careful else _TARGETS)
     lines = [b"Host: " + HOST, b"Tus-Resumable: 1.0.0"]
-    if draw(st.booleans()):
-        offset = draw(st.sampled_from([b"0", b"3", b"3", b"3", b"5"]))
+    if method == b"PATCH" or draw(st.booleans()):
+        offset = draw(st.sampled_from([b"5", b"5", b"5", b"6", b"9", b"0"]))
         lines += [b"Content-Type: " + _OCTETS, b"Upload-Offset: " + offset]
     if method == b"POST":
-        lines.append(b"Upload-Length: " + draw(st.sampled_from([b"0", b"5", b"9"])))
-    framing, sent = draw(framed(body))
+        length = b"Upload-Length: " + draw(st.sampled_from([b"0", b"5", b"9"]))
+        lines.append(draw(st.sampled_from([length, length, b"Upload-Defer-Length: 1"])))
+    elif draw(st.integers(0, 3)) == 0:
+        lines.append(b"Upload-Length: " + draw(st.sampled_from([b"5", b"7", b"9"])))
+    framing, sent = draw(framed(body, careful or draw(st.booleans())))
     lines += framing
-    for name in draw(st.lists(st.sampled_from(list(_HEADERS)), max_size=3)):
-        lines.insert(
-            draw(st.integers(0, len(lines))), name + b": " + draw(_HEADERS[name])
-        )
-    if draw(st.integers(0, 9)) == 0 and lines:
+    names = st.lists(st.sampled_from(list(_HEADERS)), max_size=1 if careful else 4)
+    for name in draw(names):
+        value = draw(_HEADERS[name] if careful else spoiled(_HEADERS[name]))
+        lines.insert(draw(st.integers(0, len(lines))), name + b": " + value)
+    version = b"HTTP/1.1"
+    if not careful and draw(st.booleans()):
         lines.pop(draw(st.integers(0, len(lines) - 1)))
-    version = draw(st.sampled_from([b"HTTP/1.1"] * 8 + [b"HTTP/1.0", b"HTTP/2.0"]))
+        version = draw(st.sampled_from([b"HTTP/1.0", b"HTTP/2.0", version]))
     head = b"\r\n".join([b" ".join([method, target, version]), *lines, b"", b""])
-    if draw(st.integers(0, 9)) == 0:
+    if not careful and draw(st.booleans()):
         head = draw(mutated(head))
     return Raw(head + sent)
 
@@ -205,10 +236,8 @@ def conversations(draw: st.DrawFn, most: int) -> list[Step]:
         )
         cuts = draw(st.lists(st.integers(0, len(wire)), max_size=4))
         places = [0, *sorted(cuts), len(wire)]
-        queues.append(
-            [wire[a:b] for a, b in zip(places, places[1:], strict=False) if a < b]
-        )
-    others = [Do.DISK, Do.DISK, Do.TURN, Do.LEAVE, Do.WAIT]
+        queues.append([wire[a:b] for a, b in pairwise(places) if a < b])
+    others = [Do.DISK, Do.DISK, Do.TURN, Do.TURN, Do.LEAVE, Do.WAIT]
     steps: list[Step] = []
     while any(queues):
         which = draw(st.sampled_from([n for n, queue in enumerate(queues) if queue]))

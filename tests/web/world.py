@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import ParamSpec, TypeVar
 
@@ -66,6 +66,11 @@ class Talk:
             self.is_lost = True
             self.client.lose(ConnectionLost())
 
+    @property
+    def is_closing(self) -> bool:
+        """The server has told its transport to close."""
+        return bool(self.client.wire.disconnecting)
+
     def exchanges(self) -> list[tuple[Asked, Response | None]]:
         """Pair the requests that were sent with their answers."""
         asked = read_requests(self.sent)
@@ -124,6 +129,7 @@ class World:
     def play(self, step: Step) -> None:
         """Do one step, and look at the answers."""
         which, what = step
+        closing = [each for each in self.talks.values() if each.is_closing]
         if isinstance(what, bytes):
             talk = self._talk(which)
             for slot, path in enumerate(self.paths):
@@ -140,6 +146,8 @@ class World:
             self._waited = True
             self.server.clock.advance(WAIT_S)
         self._turn()
+        for talk in closing:  # after others had their turn, as in a real reactor
+            talk.lose()
         self.look()
 
     def _talk(self, which: int) -> Talk:
@@ -152,9 +160,6 @@ class World:
         self.server.clock.pump([0] * 3)
         for talk in self.talks.values():
             talk.client.run()
-            # A transport that was told to close does so in the next turn.
-            if talk.client.wire.disconnecting:
-                talk.lose()
 
     def end(self) -> None:
         """Let all that was begun come to its end, and look at what is left."""
@@ -225,6 +230,7 @@ class World:
             path = BASE + upload_id.encode()
             head = self.server.head(path)
             offset = int(head[b"Upload-Offset"] or -1)
+            self._look_at_finish(upload_id, head[b"Upload-Length"] == b"%d" % offset)
             assert offset == len(self.server.store.content(upload_id)), head
             assert offset <= int(head[b"Upload-Length"] or offset), head
             client = self.server.connect()
@@ -233,6 +239,11 @@ class World:
             response = client.responses()[-1]
             is_final = (head[b"Upload-Concat"] or b"").startswith(b"final")
             assert response.status == (403 if is_final else 204), response
+
+    def _look_at_finish(self, upload_id: str, is_whole: bool) -> None:
+        """See that whole uploads, and no others, were told to be finished, once."""
+        told = [event.upload.upload_id for event in self.server.told]
+        assert told.count(upload_id) == int(is_whole), (upload_id, told)
 
 
 def is_made_of(content: bytes, bodies: Sequence[bytes]) -> bool:

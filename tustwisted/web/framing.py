@@ -1,12 +1,12 @@
 """
 Headers that frame a body, and that Twisted's parser takes although it should not.
 
-*Too many digits.*  A ``Content-Length`` is read by ``int()``, which refuses thousands of
-digits with an exception that nobody expects: it comes out where the bytes were read, or,
-for a pipelined request, out of the end of the request before.
+*Too many digits.*  A ``Content-Length`` is read by ``int()``, which refuses thousands
+of digits with an exception that nobody expects: it comes out where the bytes were read
+or, for a pipelined request, out of the end of the request before.
 
 *Codings that are none.*  ``Transfer-Encoding: identity`` is taken for no coding at all,
-also beside a ``Content-Length``: what stands behind it could become the next request.
+also beside a ``Content-Length``: what is behind it could become the next request.
 """
 
 from __future__ import annotations
