@@ -6,7 +6,7 @@ of digits with an exception that nobody expects: it comes out where the bytes we
 or, for a pipelined request, out of the end of the request before.
 
 *Codings that are none.*  ``Transfer-Encoding: identity`` is taken for no coding at all,
-also beside a ``Content-Length``: what stands behind it could become the next request.
+also beside a ``Content-Length``: what is behind it could become the next request.
 """
 
 from __future__ import annotations
