@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.receive.support import HandDisk
@@ -78,7 +79,8 @@ class WorldTests(_WorldCase):
 
     def test_undocumented_status(self) -> None:
         """An answer that is not documented is seen."""
-        self.world.server.uploads.is_running = False  # 503: it is stopping
+        stopping = Deferred.fromCoroutine(self.world.server.uploads.stop())
+        self.successResultOf(stopping)
         step = (0, message(b"HEAD", b"/files/{0}"))
         self.assertRaises(AssertionError, self.world.play, step)
 

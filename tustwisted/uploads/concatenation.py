@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -23,10 +23,10 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.lookup import Lookup
+from tustwisted.uploads.ongoing import Ongoing
 
 log = Logger()
-
-Ask: TypeAlias = Callable[[str], Coroutine[Deferred[Any], Any, UploadInfo]]
 
 AT_ONCE: Final = 16
 """So many parts are looked up in one turn of the reactor: 1 ms on a quick disk."""
@@ -37,38 +37,44 @@ class Concatenation:
     """
     The making of one final upload, which ends early when nobody waits for it.
 
-    :param status: tells of an upload.
-    :param finish: takes its lock and does its finish step, if that is due.
+    :param finish: takes an upload's lock and does its finish step, if that is due.
     :param max_size_bytes: the longest upload; ``None`` for no limit.
-    :param is_running: the server is not stopping; asked in any thread.
     """
 
     _store: IConcatenates
-    _status: Ask
-    _finish: Ask
+    _lookup: Lookup
+    _finish: Callable[[str], Awaitable[UploadInfo]]
+    _ongoing: Ongoing
     _clock: IReactorTime
     _max_size_bytes: int | None
-    _is_running: Callable[[], bool]
     _given_up: bool = field(init=False, default=False)
 
-    def give_up(self) -> None:
-        """Let the work end at its next step, if the upload is not there by then."""
-        self._given_up = True
-
-    async def run(self, final: UploadInfo, length: int | None) -> UploadInfo:
+    async def run_while_wanted(
+        self, final: UploadInfo, length: int | None
+    ) -> UploadInfo:
         """
         Do the work, and the finish step of what comes of it.
+
+        When this is cancelled, it ends at the next step, if the upload is not there by
+        then: nobody would ever learn its id.
 
         :param final: without a length, which comes of its parts.
         :param length: what the client believes it to be.
         :raises TusError: see :meth:`tustwisted.uploads.uploads.Uploads.concatenate`.
         """
+        try:
+            return await self._ongoing.own(self._run(final, length))
+        except CancelledError:
+            self._given_up = True
+            raise
+
+    async def _run(self, final: UploadInfo, length: int | None) -> UploadInfo:
         parts = await self._look_all_up(final.partial_uploads)
         final = evolve(final, length=_judge(parts, length, self._max_size_bytes))
         try:
             await self._store.concatenate(final, self._is_wanted)
         except UploadInterrupted:
-            if not self._is_running():
+            if not self._ongoing.is_running:
                 raise ServerShutdown from None
             raise
         log.info(
@@ -80,7 +86,7 @@ class Concatenation:
         return await self._finish(final.upload_id)
 
     def _is_wanted(self) -> bool:
-        return self._is_running() and not self._given_up
+        return self._ongoing.is_running and not self._given_up
 
     async def _look_all_up(self, upload_ids: Sequence[str]) -> list[UploadInfo]:
         """Look each upload up once, some at a time: a list may have thousands."""
@@ -105,7 +111,7 @@ class Concatenation:
 
     async def _look_up(self, upload_id: str) -> UploadInfo:
         """Tell of a part, after the finish step that a crash may have left undone."""
-        upload = await self._status(upload_id)
+        upload = await self._lookup.find(upload_id)
         if upload.is_partial and upload.awaits_finish:
             return await self._finish(upload_id)
         return upload

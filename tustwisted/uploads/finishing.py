@@ -1,4 +1,4 @@
-"""The step between an upload's last byte and its end (D3)."""
+"""The step between an upload's last byte and its end, and who takes it (D3)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable
 from attrs import frozen
 from twisted.logger import Logger
 
-from tustwisted.errors import FinishFailed
+from tustwisted.errors import FinishFailed, TusError
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.locks import Locks
+from tustwisted.uploads.lookup import Lookup, require_id
+from tustwisted.uploads.ongoing import Ongoing
 
 log = Logger()
 
@@ -56,3 +59,53 @@ class FinishStep:
             log.failure("finishing {upload_id} failed", upload_id=upload.upload_id)
             await self._store.set_state(upload.upload_id, UploadState.FINISH_FAILED)
             raise FinishFailed from error
+
+
+@frozen
+class Finishing:
+    """
+    Does finish steps that are due, under the locks of their uploads.
+
+    :param step: what is done.
+    """
+
+    _store: IDataStore
+    _lookup: Lookup
+    _locks: Locks
+    _ongoing: Ongoing
+    _step: FinishStep
+
+    async def finish(self, upload_id: str) -> UploadInfo:
+        """
+        Do the finish step of an upload if it is due.
+
+        :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.finish`.
+        """
+        require_id(upload_id)
+        async with self._locks.held(upload_id):
+            upload = await self._lookup.find_locked(upload_id)
+            return await self._step(upload) if upload.awaits_finish else upload
+
+    async def recover(self) -> int:
+        """
+        Do the steps that a crash has left undone.
+
+        :returns: how many uploads were finished.
+        """
+        finished = 0
+        for upload_id in await self._store.awaiting_finish():
+            if not self._ongoing.is_running:
+                break
+            try:
+                await self._ongoing.own(self.finish(upload_id))
+            except Exception as error:  # an edge: no upload keeps the others from it
+                if not isinstance(error, TusError):
+                    log.failure("finishing {upload_id} failed", upload_id=upload_id)
+                log.warn(
+                    "upload {upload_id} stays unfinished: {error}",
+                    upload_id=upload_id,
+                    error=error,
+                )
+            else:
+                finished += 1
+        return finished

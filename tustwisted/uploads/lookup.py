@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import frozen
 
-from tustwisted.errors import UploadExpired, UploadNotFound
+from tustwisted.errors import TusError, UploadExpired, UploadNotFound
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.ids import is_upload_id
@@ -50,6 +51,14 @@ class Lookup:
     def has_expired(self, upload: UploadInfo) -> bool:
         """Tell whether an upload has expired, if nobody is receiving it."""
         return self.expiration.is_expired(upload, self._now_s())
+
+    async def expires_at(self, upload: UploadInfo) -> float | None:
+        """See :meth:`tustwisted.uploads.uploads.Uploads.expires_at`."""
+        if self.expiration.expires_at(upload) is None:
+            return None
+        with suppress(TusError):  # gone, by now
+            upload = await self._store.info(upload.upload_id)
+        return self.expiration.expires_at(upload)
 
     async def _info(self, upload_id: str) -> UploadInfo:
         require_id(upload_id)

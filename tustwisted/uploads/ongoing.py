@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 
-from tustwisted.errors import TusError
+from tustwisted.errors import ServerShutdown
 from tustwisted.outcome import Outcome
 from tustwisted.receive.receiver import Receiver
 
@@ -19,8 +19,19 @@ _T = TypeVar("_T")
 class Ongoing:
     """The receivers that hold an upload, and the work that nobody cancels."""
 
+    is_running: bool = field(init=False, default=False)
+    """Something may begin: between the start and the stop of the uploads."""
     _receivers: dict[str, Receiver] = field(init=False, factory=dict)
     _work: set[Outcome[Any]] = field(init=False, factory=set)
+
+    def require_running(self) -> None:
+        """
+        Let something begin.
+
+        :raises ServerShutdown: the uploads have not started, or are stopping.
+        """
+        if not self.is_running:
+            raise ServerShutdown
 
     def own(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
         """Do some work to its end, whatever becomes of the Deferred returned."""
@@ -47,14 +58,11 @@ class Ongoing:
         """Return the receiver that holds an upload, if one does."""
         return self._receivers.get(upload_id)
 
-    async def end(self, error: TusError) -> None:
-        """
-        Stop every receiver, and wait until all is settled.
-
-        :param error: what their senders are told.
-        """
+    async def end(self) -> None:
+        """Let nothing begin, stop every receiver, and wait until all is settled."""
+        self.is_running = False
         for receiver in list(self._receivers.values()):
-            receiver.stop(error)
+            receiver.stop(ServerShutdown())
         while self._receivers or self._work:
             for receiver in list(self._receivers.values()):
                 await quietly(receiver.outcome())

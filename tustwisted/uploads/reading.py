@@ -9,10 +9,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from tustwisted.abilities import IReads, IUploadReader
-from tustwisted.errors import ExtensionDisabled, ServerShutdown
+from tustwisted.errors import (
+    ExtensionDisabled,
+    ServerShutdown,
+    UploadExpired,
+    UploadNotFinished,
+    UploadNotFound,
+)
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import quietly
 
 PATIENCE_S = 2.0
@@ -87,6 +94,7 @@ class Readings:
     """The readings of one store that are open."""
 
     _store: IDataStore
+    _lookup: Lookup
     _disk: IDisk
     _clock: IReactorTime
     _open: set[Reading] = field(init=False, factory=set)
@@ -100,11 +108,20 @@ class Readings:
         """
         Open an upload; when this is cancelled, nothing stays open.
 
-        :raises UploadNotFound: no such upload.
-        :raises UploadNotFinished: it is not finished.
-        :raises ExtensionDisabled: the store cannot read.
-        :raises StorageFailed: the storage would not let it be read.
+        :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.open`.
         """
+        require_id(upload_id)
+        try:
+            reading = await self._open_uncancelled(upload_id)
+        except UploadNotFinished:
+            await self._lookup.find(upload_id)  # it may have expired instead
+            raise UploadNotFound from None
+        if self._lookup.has_expired(reading.info):
+            reading.close()
+            raise UploadExpired
+        return reading
+
+    async def _open_uncancelled(self, upload_id: str) -> Reading:
         opening = Outcome.of(self._open_reading(upload_id))
         try:
             return await opening.wait()

@@ -9,27 +9,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from tustwisted.abilities import IConcatenates
 from tustwisted.errors import (
     ExtensionDisabled,
-    ServerShutdown,
-    TusError,
-    UploadExpired,
-    UploadNotFinished,
-    UploadNotFound,
-    UploadTooLarge,
 )
-from tustwisted.interfaces import IDataStore, IDisk, ILock, ILocker
+from tustwisted.interfaces import IDataStore, IDisk, ILocker
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
-from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
@@ -39,14 +31,16 @@ from tustwisted.uploads.checks import (
     check_without_lock,
 )
 from tustwisted.uploads.chunk import Chunk
-from tustwisted.uploads.claim import Claim
 from tustwisted.uploads.concatenation import Concatenation
-from tustwisted.uploads.finishing import FinishStep, OnFinish
-from tustwisted.uploads.lookup import Lookup, require_id
+from tustwisted.uploads.creating import Creating
+from tustwisted.uploads.finishing import Finishing, FinishStep, OnFinish
+from tustwisted.uploads.locks import Locks
+from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
 from tustwisted.uploads.opening import Opening
 from tustwisted.uploads.reading import Reading, Readings
+from tustwisted.uploads.receiving import Receiving
 from tustwisted.uploads.sweeping import Sweeping, Swept
 
 log = Logger()
@@ -90,36 +84,40 @@ class Uploads:
     expiration: Expiration = field(factory=Expiration)
     extensions: tuple[Extension, ...] = field(init=False)
     """What is offered: what the store can do and the configuration allows."""
-    is_running: bool = field(init=False, default=False)
-    """Between :meth:`start` and :meth:`stop`: at other times all calls are refused."""
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
-    _finish_step: FinishStep = field(init=False)
-    _opening: Opening = field(init=False)
+    _locks: Locks = field(init=False)
     _lookup: Lookup = field(init=False)
-    _sweeping: Sweeping = field(init=False)
+    _finishing: Finishing = field(init=False)
+    _creating: Creating = field(init=False)
+    _receiving: Receiving = field(init=False)
     _readings: Readings = field(init=False)
+    _sweeping: Sweeping = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._finish_step = FinishStep(self.store, self._on_finish)
-        self.extensions = offered(self.store, self._switched_off, self.expiration)
-        self._lookup = Lookup(self.store, self.expiration, self._now_s, self._ongoing)
-        self._opening = Opening(
-            self.store,
-            self._lookup,
-            self._disk,
-            self._finish_step,
-            self.max_size_bytes,
+        store, locker, limit = self.store, self.locker, self.max_size_bytes
+        self.extensions = offered(store, self._switched_off, self.expiration)
+        self._locks = locks = Locks(locker, self._lock_timeout_s)
+        self._lookup = lookup = Lookup(
+            store, self.expiration, self._now_s, self._ongoing
         )
-        self._readings = Readings(self.store, self._disk, self.clock)
+        step = FinishStep(store, self._on_finish)
+        self._finishing = Finishing(store, lookup, locks, self._ongoing, step)
+        self._creating = Creating(
+            store, limit, self._random_bytes, self._now_s, self._finishing.finish
+        )
+        opening = Opening(store, lookup, self._disk, step, limit)
+        self._receiving = Receiving(locks, self._ongoing, opening)
+        self._readings = Readings(store, lookup, self._disk, self.clock)
         self._sweeping = Sweeping(
-            self.store,
-            self.locker,
-            self._lookup,
-            self.clock,
-            is_wanted=lambda: self.is_running,
+            store, locker, lookup, self.clock, is_wanted=lambda: self.is_running
         )
 
     # -- life --------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Between :meth:`start` and :meth:`stop`; at other times calls are refused."""
+        return self._ongoing.is_running
 
     async def start(self) -> None:
         """
@@ -133,7 +131,7 @@ class Uploads:
         except Exception:
             await self.store.stop()
             raise
-        self.is_running = True
+        self._ongoing.is_running = True
 
     async def stop(self) -> None:
         """
@@ -144,8 +142,7 @@ class Uploads:
         for finish steps too: cancel it to wait no longer, and what was taken is kept,
         since it is in use.
         """
-        self.is_running = False
-        await self._ongoing.end(ServerShutdown())
+        await self._ongoing.end()
         await self._readings.end()
         await self.locker.stop()
         await self.store.stop()
@@ -202,32 +199,22 @@ class Uploads:
 
         Spec: tus 1.0.0, Concatenation; rows T-165 to T-192.
         """
-        self._require_running()
+        self._ongoing.require_running()
         store = IConcatenates(self.store, None)
         if store is None or Extension.CONCATENATION not in self.extensions:
             raise ExtensionDisabled(Extension.CONCATENATION.value)
-        final = UploadInfo(
-            upload_id or new_id(self._random_bytes),
-            None,
-            metadata=metadata,
-            created_s=self._now_s(),
-            is_final=True,
-            partial_uploads=tuple(partial_uploads),
-            concat_header=concat_header,
+        final = self._creating.plan_final(
+            partial_uploads, metadata, upload_id, concat_header
         )
         work = Concatenation(
             store,
-            self.status,
-            self._finish_locked,
+            self._lookup,
+            self._finishing.finish,
+            self._ongoing,
             self.clock,
             self.max_size_bytes,
-            lambda: self.is_running,
         )
-        try:
-            return await self._ongoing.own(work.run(final, length))
-        except CancelledError:
-            work.give_up()  # nobody would ever learn the id
-            raise
+        return await work.run_while_wanted(final, length)
 
     async def status(self, upload_id: str) -> UploadInfo:
         """
@@ -237,7 +224,7 @@ class Uploads:
         :raises UploadExpired: it was left alone for too long.
         :raises ServerShutdown: the uploads are not running.
         """
-        self._require_running()
+        self._ongoing.require_running()
         receiver = self._ongoing.receiver_of(upload_id)
         if receiver is not None:
             await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
@@ -249,11 +236,7 @@ class Uploads:
 
         :param upload: as it was, perhaps before its last bytes came.
         """
-        if self.expiration.expires_at(upload) is None:
-            return None
-        with suppress(TusError):  # gone, by now
-            upload = await self.store.info(upload.upload_id)
-        return self.expiration.expires_at(upload)
+        return await self._lookup.expires_at(upload)
 
     @property
     def can_read(self) -> bool:
@@ -271,19 +254,11 @@ class Uploads:
         :raises StorageFailed: the storage would not let it be read.
         :raises ServerShutdown: the uploads are not running.
         """
-        self._require_running()
-        require_id(upload_id)
-        try:
-            reading = await self._readings.open(upload_id)
-        except UploadNotFinished:
-            await self._lookup.find(upload_id)  # it may have expired instead
-            raise UploadNotFound from None
-        if self._lookup.has_expired(reading.info):
-            reading.close()
-            raise UploadExpired
+        self._ongoing.require_running()
+        reading = await self._readings.open(upload_id)
         if not self.is_running:
             reading.close()
-        self._require_running()
+        self._ongoing.require_running()
         return reading
 
     async def receive(self, upload_id: str, chunk: Chunk) -> Receiver:
@@ -303,9 +278,9 @@ class Uploads:
         :raises UploadLocked: another request did not free the upload in time.
         :raises ServerShutdown: the server is stopping.
         """
-        self._require_running()
+        self._ongoing.require_running()
         check_without_lock(await self._lookup.find(upload_id), chunk)
-        return await self._receive(upload_id, chunk, is_new=False)
+        return await self._receiving.receive(upload_id, chunk, is_new=False)
 
     async def create_and_receive(
         self,
@@ -327,17 +302,7 @@ class Uploads:
         check_checksum(chunk)
         check_size(length, chunk.end, self.max_size_bytes)
         upload = await self.create(length, metadata, is_partial=is_partial)
-        return await self._receive(upload.upload_id, chunk, is_new=True)
-
-    async def _receive(self, upload_id: str, chunk: Chunk, is_new: bool) -> Receiver:
-        claim = Claim()
-        lock = await self.locker.acquire(upload_id, claim.give_up, self._lock_timeout_s)
-        opening = self._ongoing.own(self._open(claim, lock, upload_id, chunk, is_new))
-        try:
-            return await opening
-        except CancelledError:
-            claim.give_up()  # it may be open by then: nobody else would close it
-            raise
+        return await self._receiving.receive(upload.upload_id, chunk, is_new=True)
 
     def finish(self, upload_id: str) -> Deferred[UploadInfo]:
         """
@@ -387,23 +352,7 @@ class Uploads:
 
         :returns: how many uploads were finished.
         """
-        finished = 0
-        for upload_id in await self.store.awaiting_finish():
-            if not self.is_running:
-                break
-            try:
-                await self.finish(upload_id)
-            except Exception as error:
-                if not isinstance(error, TusError):
-                    log.failure("finishing {upload_id} failed", upload_id=upload_id)
-                log.warn(
-                    "upload {upload_id} stays unfinished: {error}",
-                    upload_id=upload_id,
-                    error=error,
-                )
-            else:
-                finished += 1
-        return finished
+        return await self._finishing.recover()
 
     # -- what nobody cancels -----------------------------------------------------------
 
@@ -414,86 +363,23 @@ class Uploads:
         upload_id: str | None,
         is_partial: bool,
     ) -> UploadInfo:
-        self._require_running()
-        self._require_size(length)
-        upload = UploadInfo(
-            upload_id or new_id(self._random_bytes),
-            length,
-            metadata=metadata,
-            created_s=self._now_s(),
-            is_partial=is_partial,
-        )
-        await self.store.create(upload)
-        log.info(
-            "upload {upload_id} created, {length} bytes",
-            upload_id=upload.upload_id,
-            length=length,
-        )
-        if upload.awaits_finish:
-            return await self._finish_locked(upload.upload_id)
-        return upload
-
-    async def _open(
-        self,
-        claim: Claim,
-        lock: ILock,
-        upload_id: str,
-        chunk: Chunk,
-        is_new: bool,
-    ) -> Receiver:
-        try:
-            self._require_running()
-            receiver = await self._opening.open(upload_id, chunk, lock, is_new)
-        except BaseException:
-            lock.release()
-            raise
-        self._ongoing.keep(receiver)
-        claim.grant(receiver)
-        if not self.is_running:
-            receiver.stop(ServerShutdown())
-        return receiver
+        self._ongoing.require_running()
+        return await self._creating.create(length, metadata, upload_id, is_partial)
 
     async def _finish(self, upload_id: str) -> UploadInfo:
-        self._require_running()
-        return await self._finish_locked(upload_id)
-
-    async def _finish_locked(self, upload_id: str) -> UploadInfo:
-        require_id(upload_id)
-        lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
-        try:
-            upload = await self._lookup.find_locked(upload_id)
-            if not upload.awaits_finish:
-                return upload
-            return await self._finish_step(upload)
-        finally:
-            lock.release()
+        self._ongoing.require_running()
+        return await self._finishing.finish(upload_id)
 
     async def _terminate(self, upload_id: str) -> None:
-        self._require_running()
+        self._ongoing.require_running()
         await self._lookup.find(upload_id)  # or somebody would be stopped for nothing
-        lock = await self.locker.acquire(upload_id, _ignore, self._lock_timeout_s)
-        try:
+        async with self._locks.held(upload_id):
             await self._lookup.find_locked(upload_id)
             await self.store.remove(upload_id)
-        finally:
-            lock.release()
         log.info("upload {upload_id} terminated", upload_id=upload_id)
 
     async def _sweep(self, leftover_age_s: float | None) -> Swept:
-        self._require_running()
+        self._ongoing.require_running()
         if leftover_age_s is None:
             leftover_age_s = self.expiration.leftover_age_s
         return await self._sweeping.sweep(self._now_s() - leftover_age_s)
-
-    def _require_size(self, length: int | None) -> None:
-        limit = self.max_size_bytes
-        if length is not None and limit is not None and length > limit:
-            raise UploadTooLarge(limit)
-
-    def _require_running(self) -> None:
-        if not self.is_running:
-            raise ServerShutdown
-
-
-def _ignore() -> None:
-    """Whoever wants an upload that is finished or removed waits for the end of that."""

@@ -1,0 +1,80 @@
+"""The beginning of uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from tustwisted.errors import UploadTooLarge
+from tustwisted.interfaces import IDataStore
+from tustwisted.protocol.ids import new_id
+from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.upload import UploadInfo
+
+log = Logger()
+
+
+@frozen
+class Creating:
+    """
+    Creates uploads.
+
+    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param random_bytes: for their ids.
+    :param now_s: tells the time, seconds since 1970.
+    :param finish: takes an upload's lock and does its finish step.
+    """
+
+    _store: IDataStore
+    _max_size_bytes: int | None
+    _random_bytes: Callable[[int], bytes]
+    _now_s: Callable[[], float]
+    _finish: Callable[[str], Awaitable[UploadInfo]]
+
+    async def create(
+        self,
+        length: int | None,
+        metadata: Metadata,
+        upload_id: str | None,
+        is_partial: bool,
+    ) -> UploadInfo:
+        """See :meth:`tustwisted.uploads.uploads.Uploads.create`."""
+        limit = self._max_size_bytes
+        if length is not None and limit is not None and length > limit:
+            raise UploadTooLarge(limit)
+        upload = UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            length,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_partial=is_partial,
+        )
+        await self._store.create(upload)
+        log.info(
+            "upload {upload_id} created, {length} bytes",
+            upload_id=upload.upload_id,
+            length=length,
+        )
+        if upload.awaits_finish:
+            return await self._finish(upload.upload_id)
+        return upload
+
+    def plan_final(
+        self,
+        partial_uploads: Sequence[str],
+        metadata: Metadata,
+        upload_id: str | None,
+        concat_header: str,
+    ) -> UploadInfo:
+        """Say what a final upload will be, but for its length."""
+        return UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            None,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_final=True,
+            partial_uploads=tuple(partial_uploads),
+            concat_header=concat_header,
+        )
