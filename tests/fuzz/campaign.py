@@ -99,6 +99,8 @@ class Campaign:
     _log: Log = field(init=False)
     _bank: Bank = field(init=False)
     _parked: list[tuple[Connection, Played]] = field(init=False, factory=list)
+    _over: list[Played] = field(init=False, factory=list)
+    """Cases that have ended, parked ones at last, and are not counted yet."""
 
     def __attrs_post_init__(self) -> None:
         self.report = Report(self.seed)
@@ -115,8 +117,7 @@ class Campaign:
             with ThreadPoolExecutor(AT_A_TIME) as pool:
                 for cases in rounds:
                     began = time.monotonic()
-                    for played in pool.map(self._play, cases):
-                        self.report.count(played)
+                    list(pool.map(self._play, cases))
                     self.report.took_s += time.monotonic() - began
                     self._look(f"{cases[0].name}-{cases[-1].name.partition(':')[2]}")
                     yield self.report
@@ -138,7 +139,7 @@ class Campaign:
             for number in numbers:
                 case = make_case(self.seed, number)
                 began = time.monotonic()
-                self.report.count(self._play(case))
+                self._play(case)
                 self.report.took_s += time.monotonic() - began
                 self._look(case.name)
             self._end()
@@ -199,7 +200,7 @@ class Campaign:
 
     # -- cases -------------------------------------------------------------------------
 
-    def _play(self, case: Case) -> Played:
+    def _play(self, case: Case) -> None:
         uploads = self._bank.take(case.slots())
         connection = Connection(("127.0.0.1", self._daemon.port))
         try:
@@ -212,7 +213,6 @@ class Campaign:
                 self._finish(*self._parked.pop(0))
         else:
             self._judge(played)
-        return played
 
     def _finish(self, connection: Connection, played: Played) -> None:
         try:
@@ -222,6 +222,7 @@ class Campaign:
         self._judge(played)
 
     def _judge(self, played: Played) -> None:
+        self._over.append(played)
         silent = any(not one.is_due for one in played.asked)
         never = (CANARY, bytes(self.place), b"Traceback")
         for answer in played.answers:
@@ -254,6 +255,8 @@ class Campaign:
         """
         while self._parked:
             self._finish(*self._parked.pop())
+        while self._over:
+            self.report.count(self._over.pop())
         if self._daemon.process.poll() is not None:
             raise Found(f"the daemon has ended:\n{self._daemon.log[-3000:]}", cases)
         try:

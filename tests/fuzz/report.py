@@ -36,6 +36,7 @@ class Report:
         for answer in played.answers:
             final += answer.status >= 200
             by = " by Twisted's parser" if answer.is_raw else ""
+            by = ", told to a silent client" if answer.status == 500 else by
             self.statuses[f"{answer.status}{by}"] += 1
         self.statuses["no answer"] += max(0, len(played.asked) - final)
 
