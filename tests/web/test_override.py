@@ -14,6 +14,7 @@ from tests.web.tus_harness import (
     TusCase,
     in_chunks,
     message,
+    patch,
 )
 from tustwisted.protocol.extensions import Extension
 from tustwisted.web.override import method_asked_for
@@ -194,6 +195,26 @@ class OverrideTests(TusCase):
             response = self.server.ask(message(b"POST", path, override(method)))
             self.assert_refused(response, 405, "ERR_METHOD_NOT_ALLOWED")
             self.assertEqual(response[b"Allow"], allow)
+
+    def test_head_of_a_download(self) -> None:
+        """What can be downloaded has no length in the answer to a POST (T-228)."""
+        path = self.server.create(3)
+        self.server.ask(patch(path, 0, body=b"abc"))
+        client = self.server.connect()
+        response = client.ask(message(b"POST", path, override(b"HEAD")))
+        self.assertEqual((response.status, response.body), (200, b""))
+        self.assertEqual(response[b"Content-Length"], b"0")
+        self.assertEqual(response[b"Upload-Offset"], b"3")
+        self.assertEqual(client.ask(message(b"OPTIONS", BASE)).status, 204)
+
+    def test_download(self) -> None:
+        """GET can be asked for by POST, and comes with its bytes (T-222, T-223)."""
+        path = self.server.create(3)
+        self.server.ask(patch(path, 0, body=b"abc"))
+        client = self.server.connect()
+        response = client.ask(message(b"POST", path, override(b"GET")))
+        self.assertEqual((response.status, response.body), (200, b"abc"))
+        self.assertEqual(client.ask(message(b"OPTIONS", BASE)).status, 204)
 
     def test_method_that_is_switched_off(self) -> None:
         """DELETE is not to be had by another name (T-222, T-123)."""
