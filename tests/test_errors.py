@@ -45,7 +45,7 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.ReadTimeout: {"idle_s": 60.0},
     errors.NoSpace: {},
     errors.StorageFailed: {},
-    errors.FinishFailed: {},
+    errors.FinishFailed: {"upload_id": "users/7/film.mp4"},
 }
 """Every error that a request can end with, and facts to build it from."""
 

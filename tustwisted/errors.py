@@ -293,8 +293,11 @@ class StorageFailed(TusError):
         return "the upload could not be stored"
 
 
+@define(slots=False, eq=False)
 class FinishFailed(TusError):
     """All bytes are stored, but the finish step failed; it can be tried again."""
+
+    upload_id: str
 
     def __str__(self) -> str:
         return "all bytes are stored, but finishing failed: try again"

@@ -172,6 +172,66 @@ class LayoutTests(ChunkCase):
         beside = self.make(files=intercepted(OsFiles(), begin_after_reading))
         self.assertEqual(run(beside.info("u")).offset, 3)
 
+    def test_two_chunks_beside_a_reader(self) -> None:
+        """Neither the bytes of one that ended nor of one that begins count (T-136)."""
+        healthy = self.make()
+        self.begin(healthy, b"abc", length=99)
+        first, second = self.open(healthy, 3), self.open(healthy, 3)
+        first.write([b"x" * 9])
+        self.addCleanup(second.close)
+        notes = 0
+
+        def change(name: str, args: Any, call: Any) -> Any:
+            nonlocal notes
+            if name == "read" and args[0].endswith(".unverified"):
+                notes += 1
+                if notes == 1:
+                    first.discard()
+                    try:
+                        return call()
+                    finally:
+                        second.write([b"y" * 9])
+            return call()
+
+        beside = self.make(files=intercepted(OsFiles(), change))
+        self.assertEqual(run(beside.info("u")).offset, 3)
+
+    def test_tiny_pieces(self) -> None:
+        """What is held is one object, however small the pieces were."""
+        store = self.make()
+        self.begin(store, length=99)
+        chunk = self.open(store, 0)
+        for byte in b"abcd":
+            chunk.write([bytes([byte]), b""])
+        self.assertEqual(chunk._held, b"abcd")
+        chunk.accept()
+        chunk.close()
+        self.assertEqual(self.content("u"), b"abcd")
+
+
+class LengthTests(ChunkCase):
+    """A length that is told later, and the power."""
+
+    def test_power_is_lost(self) -> None:
+        """What was marked before the length was told is there after it (D3)."""
+        for durability in (Durability.FINISH, Durability.STRICT):
+            for seed in range(40):
+                files = ForgetfulFiles()
+                store = self.make(durability, files)
+                run(store.create(UploadInfo("u", None)))
+                writer = run(store.open_writer("u", 0))
+                writer.write([RIGHT])
+                self.now_s += 40.0  # so that it is marked
+                writer.settle()
+                writer.close()
+                run(store.set_length("u", 99))
+                lost = files.lose_power(Random(seed))
+                after = self.make(durability, lost, Host(HOST.machine_id, "boot 2"))
+                found = run(after.info("u"))
+                self.assertEqual(found.offset, len(RIGHT), (durability, seed))
+                if durability is Durability.STRICT:
+                    self.assertEqual(found.length, 99)
+
 
 class DyingTests(ChunkCase):
     """A story of right and wrong chunks, told until the process dies in it."""

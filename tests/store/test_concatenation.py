@@ -207,6 +207,18 @@ class StepTests(_ConcatenationCase):
         self.assertEqual(max(b - a for a, b in itertools.pairwise(sizes)), STEP_BYTES)
         self.assertEqual(sizes[-1], 2 * self.LENGTH)
 
+    def test_part_whose_id_is_used_again(self) -> None:
+        """Bytes of another upload that got a part's id are not taken (D13)."""
+        self.disk.do_one()
+        store = self.make()
+        run(store.remove("large"))
+        run(store.create(UploadInfo("large", self.LENGTH)))
+        os.truncate(self.path("large"), self.LENGTH)
+        while self.disk.waiting:
+            self.disk.do_one()
+        self.failureResultOf(self.copying, UploadNotFound)
+        self.assertFalse(os.path.exists(self.path("f")))
+
     def test_nobody_sees_it_before(self) -> None:
         """Until the record is there the upload is not (T-191)."""
         for _ in range(6):

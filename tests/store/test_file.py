@@ -412,7 +412,7 @@ class CostTests(StoreCase):
 
     def test_none_and_finish(self) -> None:
         """Up to its end an upload costs the same with and without a promise."""
-        look = ["read", "stat", "read", "stat"]
+        look = ["read", "stat", "read", "stat", "read"]
         expected = {
             "create": ["exists", "create", "close", "write", "replace"],
             "info": look,

@@ -198,9 +198,11 @@ class StopTests(ReadingCase):
         """Nothing is opened when the uploads do not run, and nothing stays open."""
         self.store.opening = Deferred()
         late = self.open()
-        self.successResultOf(self.stop())
+        stopped = self.stop()
         self.failureResultOf(self.open(), ServerShutdown)
+        self.assertNoResult(stopped)  # the store is in use
         self.store.opening.callback(None)
+        self.successResultOf(stopped)
         self.failureResultOf(late, ServerShutdown)
         self.assertEqual(self.store.open_readers, 0)
 

@@ -138,6 +138,15 @@ class CreateTests(_UploadsCase):
         again = self.uploads.create(1, Metadata(), "a/b")
         self.failureResultOf(again, UploadExists)
 
+    def test_named_upload_waits_for_its_lock(self) -> None:
+        """Who is removing what had the id before is not disturbed in that."""
+        held = self.successResultOf(self.locker.acquire("a", lambda: None, 1))
+        named = self.uploads.create(1, Metadata(), "a")
+        self.assertNoResult(named)
+        held.release()
+        self.assertEqual(self.successResultOf(named).upload_id, "a")
+        self.receive("a", 0)
+
     def test_id_that_is_none_is_refused(self) -> None:
         """An application's id is judged like any other (D11)."""
         self.failureResultOf(self.uploads.create(1, Metadata(), "../x"), ValueError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klein import Klein
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
@@ -341,6 +341,14 @@ class RefusedTests(_ConcatenationCase):
             self.assert_refused(response, 410, "ERR_UPLOAD_EXPIRED")
             self.assertEqual(len(self.server.ids), 3)
         self.assertEqual(self.concatenate(young).status, 201)
+
+    def test_failed_finish_step(self) -> None:
+        """One whose finish step fails is 500, and does not stay (T-191)."""
+        self.server.on_finish = lambda: fail(ValueError("no"))
+        for _ in range(3):
+            response = self.concatenate(self.a, self.b)
+            self.assert_not_made(response, 500, "ERR_INTERNAL_SERVER_ERROR")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 3)
 
     def test_removed(self) -> None:
         """So is one that was removed (T-176)."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from twisted.internet.defer import fail
+
 from tests.web.tus_harness import (
     BASE,
+    HOST,
     Response,
     Server,
     TusCase,
@@ -177,6 +180,15 @@ class CreatedTests(_CreationCase):
         client.send(message(b"POST", BASE, length, body=inner) + message(b"HEAD", BASE))
         self.assertEqual([r.status for r in client.responses()], [201, 405])
         self.assertEqual(len(self.server.ids), 1)
+
+    def test_failed_finish_step(self) -> None:
+        """An upload of no bytes that cannot be finished is told where it is (T-060)."""
+        self.server.on_finish = lambda: fail(ValueError("no"))
+        response = self.server.ask(message(b"POST", BASE, b"Upload-Length: 0"))
+        self.assert_refused(response, 500, "ERR_INTERNAL_SERVER_ERROR")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        path = (response[b"Location"] or b"").removeprefix(b"http://" + HOST)
+        self.assertEqual(self.server.head(path).status, 200)
 
     def test_largest_length(self) -> None:
         """The longest upload has 2^63-1 bytes; zeros may stand before (T-026)."""

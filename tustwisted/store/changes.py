@@ -12,7 +12,6 @@ from attrs import evolve
 
 from tustwisted.errors import OffsetConflict, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
-from tustwisted.store.durability import Durability
 from tustwisted.store.failures import (
     FULL,
     NOTHING_THERE,
@@ -155,7 +154,10 @@ def mark(shelf: Shelf, upload_id: str, synced_offset: int, now_s: float) -> None
 
 def put_length(shelf: Shelf, upload_id: str, length: int) -> None:
     """
-    Put a length in the record; nothing is synced but, under ``strict``, the record.
+    Put a length in the record, as safely as what it said before.
+
+    A record that was synced is never replaced by one that a power loss may tear.  The
+    name is not synced: then the old record, without the length, comes back.
 
     :raises UploadNotFound: no such upload.
     :raises NoSpace: the length is still deferred.
@@ -165,7 +167,7 @@ def put_length(shelf: Shelf, upload_id: str, length: int) -> None:
     with storage_errors(upload_id):
         shelf.put(
             evolve(record, info=evolve(record.info, length=length)),
-            synced=shelf.durability is Durability.STRICT,
+            synced=shelf.durability.syncs,
         )
 
 

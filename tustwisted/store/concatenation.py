@@ -28,6 +28,7 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.creation import Creation
 from tustwisted.store.failures import NOTHING_THERE, storage_errors
 from tustwisted.store.lookup import Seen, look_up
+from tustwisted.store.reader import require_same
 from tustwisted.store.records import encode_record
 from tustwisted.store.shelf import Shelf
 
@@ -187,11 +188,17 @@ class Concatenation:
 
     def _open(self, part: Seen) -> int:
         try:
-            return self._shelf.files.open_to_read(part.path)
+            fd = self._shelf.files.open_to_read(part.path)
         except OSError as error:
             if error.errno in NOTHING_THERE:
                 raise UploadNotFound from None
             raise
+        try:
+            require_same(self._shelf, fd, part)
+        except TusError:
+            self._shelf.files.close(fd)
+            raise
+        return fd
 
     def commit(self) -> None:
         """

@@ -40,8 +40,8 @@ from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
 
-LARGE_CUT_BYTES = 64 * 1024 * 1024
-"""To cut more off than this may keep the reactor waiting while blocks are freed."""
+LARGE_CUT_BYTES = 256 * 1024
+"""To cut more off than this keeps the reactor waiting while blocks are freed."""
 
 _PROBLEMS = {
     errno.EACCES: "permission denied",
@@ -188,7 +188,7 @@ class FileStore:
         try:
             await self._sync_names(upload_id)
         except TusError:
-            await self._disk.write(undo)
+            await self._disk.copy(undo)
             raise
 
     async def _sync_names(self, upload_id: str, path: str | None = None) -> None:
@@ -220,7 +220,7 @@ class FileStore:
     async def _open(self, upload_id: str, offset: int) -> FileWriter:
         seen = await self._disk.quick(changes.find_end, self._shelf, upload_id, offset)
         cuts_much = seen.surplus_bytes > LARGE_CUT_BYTES
-        run = self._disk.write if cuts_much else self._disk.quick
+        run = self._disk.copy if cuts_much else self._disk.quick
         writer, is_foreign = await run(changes.open_end, self._shelf, seen)
         if is_foreign:
             run = self._disk.sync if self.durability.syncs else self._disk.quick
@@ -233,11 +233,10 @@ class FileStore:
 
     async def set_length(self, upload_id: str, length: int) -> None:
         """See :meth:`tustwisted.abilities.IDefersLength.set_length`."""
-        if self.durability is not Durability.STRICT:
-            await self._disk.quick(changes.put_length, self._shelf, upload_id, length)
-            return
-        await self._disk.sync(changes.put_length, self._shelf, upload_id, length)
-        await self._sync_names(upload_id)
+        run = self._disk.sync if self.durability.syncs else self._disk.quick
+        await run(changes.put_length, self._shelf, upload_id, length)
+        if self.durability is Durability.STRICT:
+            await self._sync_names(upload_id)
 
     async def open_reader(self, upload_id: str) -> IUploadReader:
         """See :meth:`tustwisted.abilities.IReads.open_reader`."""
@@ -262,7 +261,7 @@ class FileStore:
         :raises StorageFailed: the file system failed.
         """
         # In a thread: to free the blocks of a large file takes seconds.
-        await self._disk.write(changes.remove, self._shelf, upload_id)
+        await self._disk.copy(changes.remove, self._shelf, upload_id)
         if self.durability is Durability.STRICT:
             await self._sync_names(upload_id)
 
@@ -272,7 +271,7 @@ class FileStore:
 
         :returns: what was found so far, when the store is stopped meanwhile.
         """
-        return await self._disk.write(
+        return await self._disk.read(
             lookup.find_awaiting_finish, self._shelf, self._stopped.is_set
         )
 

@@ -80,6 +80,7 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
     base = _find_unverified(shelf, upload_id, record)
     if base is None and stat is not None and _may_be_doubted(record):
         stat = _smaller(stat, shelf.files.stat(path))
+        base = _find_unverified(shelf, upload_id, record)
     if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
@@ -98,8 +99,8 @@ def _smaller(then: FileStat, now: FileStat | None) -> FileStat:
     """
     Return the smaller of two sizes, of before and after it was known to be undoubted.
 
-    A chunk that was cut off in between was in the first one, and a chunk that has begun
-    in between is in the second one.
+    A chunk that was cut off in between was in the first one.  One that has begun in
+    between is in the second one, and its note is there when that is looked for again.
     """
     return then if now is None or then.size <= now.size else now
 

@@ -70,15 +70,20 @@ def open_reader(shelf: Shelf, upload_id: str) -> FileReader:
         raise storage_error(error, upload_id) from None
     reader = FileReader(seen.info, shelf.files, fd)
     try:
-        _require_same(shelf, fd, seen)
+        require_same(shelf, fd, seen)
     except BaseException:
         reader.close()
         raise
     return reader
 
 
-def _require_same(shelf: Shelf, fd: int, seen: Seen) -> None:
-    """Refuse the file of another upload that got the id after we looked."""
+def require_same(shelf: Shelf, fd: int, seen: Seen) -> None:
+    """
+    Refuse the file of another upload that got the id after we looked.
+
+    :raises UploadNotFound: it is another one, or was changed.
+    :raises StorageFailed: the file system would not tell.
+    """
     with storage_errors(seen.info.upload_id):
         stat = shelf.files.stat_open(fd)
     modified_s = max(seen.info.created_s, stat.modified_s)

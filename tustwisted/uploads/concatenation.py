@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, evolve, field
@@ -23,6 +23,8 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.finishing import Finishing
+from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.ongoing import Ongoing
 
@@ -37,13 +39,14 @@ class Concatenation:
     """
     The making of one final upload, which ends early when nobody waits for it.
 
-    :param finish: takes an upload's lock and does its finish step, if that is due.
+    :param finishing: does the finish steps of uploads.
     :param max_size_bytes: the longest upload; ``None`` for no limit.
     """
 
     _store: IConcatenates
     _lookup: Lookup
-    _finish: Callable[[str], Awaitable[UploadInfo]]
+    _locks: Locks
+    _finishing: Finishing
     _ongoing: Ongoing
     _clock: IReactorTime
     _max_size_bytes: int | None
@@ -72,7 +75,9 @@ class Concatenation:
         parts = await self._look_all_up(final.partial_uploads)
         final = evolve(final, length=_judge(parts, length, self._max_size_bytes))
         try:
-            await self._store.concatenate(final, self._is_wanted)
+            # Locked, so that no sweep takes it for a leftover, however long it takes.
+            async with self._locks.held(final.upload_id):
+                await self._store.concatenate(final, self._is_wanted)
         except UploadInterrupted:
             if not self._ongoing.is_running:
                 raise ServerShutdown from None
@@ -83,7 +88,7 @@ class Concatenation:
             count=len(parts),
             length=final.length,
         )
-        return await self._finish(final.upload_id)
+        return await self._finishing.finish(final.upload_id)
 
     def _is_wanted(self) -> bool:
         return self._ongoing.is_running and not self._given_up
@@ -113,7 +118,7 @@ class Concatenation:
         """Tell of a part, after the finish step that a crash may have left undone."""
         upload = await self._lookup.find(upload_id)
         if upload.is_partial and upload.awaits_finish:
-            return await self._finish(upload_id)
+            return await self._finishing.finish(upload_id)
         return upload
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -12,6 +13,8 @@ from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.finishing import Finishing
+from tustwisted.uploads.locks import Locks
 
 log = Logger()
 
@@ -24,14 +27,17 @@ class Creating:
     :param max_size_bytes: the longest upload; ``None`` for no limit.
     :param random_bytes: for their ids.
     :param now_s: tells the time, seconds since 1970.
-    :param finish: takes an upload's lock and does its finish step.
+    :param locks: of ids that an application has chosen: they may have been used before,
+        and what is left of that may be about to be removed.
+    :param finishing: does the finish steps of uploads.
     """
 
     _store: IDataStore
     _max_size_bytes: int | None
     _random_bytes: Callable[[int], bytes]
     _now_s: Callable[[], float]
-    _finish: Callable[[str], Awaitable[UploadInfo]]
+    _locks: Locks
+    _finishing: Finishing
 
     async def create(
         self,
@@ -51,15 +57,25 @@ class Creating:
             created_s=self._now_s(),
             is_partial=is_partial,
         )
-        await self._store.create(upload)
+        async with self.reserved(upload_id):
+            await self._store.create(upload)
         log.info(
             "upload {upload_id} created, {length} bytes",
             upload_id=upload.upload_id,
             length=length,
         )
         if upload.awaits_finish:
-            return await self._finish(upload.upload_id)
+            return await self._finishing.finish(upload.upload_id)
         return upload
+
+    def reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[None]:
+        """
+        Keep everybody off an id while an upload gets it.
+
+        :param upload_id: of an application's own; ``None``: a random one, which nobody
+            has had before.
+        """
+        return nullcontext() if upload_id is None else self._locks.held(upload_id)
 
     def plan_final(
         self,

@@ -58,7 +58,7 @@ class FinishStep:
         except Exception as error:
             log.failure("finishing {upload_id} failed", upload_id=upload.upload_id)
             await self._store.set_state(upload.upload_id, UploadState.FINISH_FAILED)
-            raise FinishFailed from error
+            raise FinishFailed(upload.upload_id) from error
 
 
 @frozen

@@ -121,4 +121,4 @@ class _Seal:
             await self._tell_length()
 
     async def discard(self) -> None:
-        await self._disk.write(self._writer.discard)
+        await self._disk.copy(self._writer.discard)

@@ -98,6 +98,7 @@ class Readings:
     _disk: IDisk
     _clock: IReactorTime
     _open: set[Reading] = field(init=False, factory=set)
+    _opening: set[Outcome[Reading]] = field(init=False, factory=set)
 
     @property
     def can_read(self) -> bool:
@@ -123,6 +124,8 @@ class Readings:
 
     async def _open_uncancelled(self, upload_id: str) -> Reading:
         opening = Outcome.of(self._open_reading(upload_id))
+        self._opening.add(opening)
+        opening.then(lambda: self._opening.discard(opening))
         try:
             return await opening.wait()
         except CancelledError:
@@ -137,6 +140,8 @@ class Readings:
 
         Their next call is refused.  It waits for reads that the disk does not end.
         """
+        for opening in list(self._opening):
+            await quietly(opening.wait())
         await quietly(self._all_closed().addTimeout(PATIENCE_S, self._clock))
         for reading in list(self._open):
             reading.close()

@@ -103,7 +103,7 @@ class Uploads:
         step = FinishStep(store, self._on_finish)
         self._finishing = Finishing(store, lookup, locks, self._ongoing, step)
         self._creating = Creating(
-            store, limit, self._random_bytes, self._now_s, self._finishing.finish
+            store, limit, self._random_bytes, self._now_s, locks, self._finishing
         )
         opening = Opening(store, lookup, self._disk, step, limit)
         self._receiving = Receiving(locks, self._ongoing, opening)
@@ -209,7 +209,8 @@ class Uploads:
         work = Concatenation(
             store,
             self._lookup,
-            self._finishing.finish,
+            self._locks,
+            self._finishing,
             self._ongoing,
             self.clock,
             self.max_size_bytes,

@@ -7,7 +7,12 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from twisted.web.server import Request
 
-from tustwisted.errors import ExtensionDisabled, InvalidDeferLength, ModifyFinal
+from tustwisted.errors import (
+    ExtensionDisabled,
+    FinishFailed,
+    InvalidDeferLength,
+    ModifyFinal,
+)
 from tustwisted.protocol.concat import (
     HEADER,
     Final,
@@ -64,12 +69,17 @@ async def create_final(
     metadata = parse_metadata(values(request, b"Upload-Metadata"))
     if _brings_bytes(request):
         raise ModifyFinal
-    return await uploads.concatenate(
-        [find_id(path, mounts) for path in concat.paths],
-        metadata,
-        length=length,
-        concat_header=concat.header,
-    )
+    try:
+        return await uploads.concatenate(
+            [find_id(path, mounts) for path in concat.paths],
+            metadata,
+            length=length,
+            concat_header=concat.header,
+        )
+    except FinishFailed as error:
+        # Its client has only the parts, and will ask for another one: each would stay.
+        await uploads.terminate(error.upload_id)
+        raise
 
 
 def mounts_of(request: Request, settings: WebSettings) -> list[Segments]:

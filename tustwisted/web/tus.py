@@ -15,6 +15,7 @@ from werkzeug.exceptions import NotFound
 
 from tustwisted.errors import (
     ChecksumMismatch,
+    FinishFailed,
     InvalidChecksum,
     InvalidContentType,
     TusError,
@@ -108,7 +109,7 @@ class TusRoutes:
         if isinstance(concat, Final):
             mounts = mounts_of(request, self._settings)
             upload = await create_final(request, self._uploads, concat, mounts)
-            self._set_location(request, upload)
+            self._set_location(request, upload.upload_id)
         else:
             upload = await self._create(request, concat is not None)
         request.setResponseCode(201)
@@ -122,10 +123,16 @@ class TusRoutes:
             upload = await self._create_and_receive(request, wish)
             request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
             return upload
-        upload = await self._uploads.create(
-            wish.length, wish.metadata, is_partial=is_partial
-        )
-        self._set_location(request, upload)
+        try:
+            upload = await self._uploads.create(
+                wish.length, wish.metadata, is_partial=is_partial
+            )
+        except (
+            FinishFailed
+        ) as error:  # of no bytes: they are there, and can be asked for
+            self._set_location(request, error.upload_id)
+            raise
+        self._set_location(request, upload.upload_id)
         return upload
 
     async def _create_and_receive(self, request: Request, wish: Creation) -> UploadInfo:
@@ -135,7 +142,9 @@ class TusRoutes:
         receiver = await self._uploads.create_and_receive(
             wish.length, wish.metadata, chunk, wish.is_partial
         )
-        self._set_location(request, receiver.upload)  # of an error, too (T-087)
+        self._set_location(
+            request, receiver.upload.upload_id
+        )  # of an error, too (T-087)
         try:
             return await _deliver(body, receiver)
         except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
@@ -149,8 +158,8 @@ class TusRoutes:
             return offered
         return [each for each in offered if each is not Extension.CHECKSUM_TRAILER]
 
-    def _set_location(self, request: Request, upload: UploadInfo) -> None:
-        url = location(request, upload.upload_id, self._settings)
+    def _set_location(self, request: Request, upload_id: str) -> None:
+        url = location(request, upload_id, self._settings)
         request.setHeader(b"Location", url)
 
     @app.route("/<path:upload_id>", methods=["HEAD"])
