@@ -91,6 +91,9 @@ class IDataStore(Interface):
         Tell what is known of an upload, its offset being what is stored now.
 
         No offset is above the length, or above what a crash of the process leaves.
+        ``modified_s`` is when the last byte came, or, before the first, when the upload
+        was created.  It never goes back: expiration and the dates of downloads count
+        from it.
 
         :raises UploadNotFound: no such upload, not an id, or no sense in its record.
         :raises StorageFailed: the storage would not tell.

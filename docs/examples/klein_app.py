@@ -19,10 +19,9 @@ from twisted.web.server import Site
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
-from tustwisted.web.streaming import enable_streaming
-from tustwisted.web.wants import under
+from tustwisted.web.streaming import enable_streaming, under
 
-log = Logger()
+log = Logger("shop")
 
 
 class Shop:
@@ -51,7 +50,9 @@ class Shop:
 
 async def remember(event: UploadFinished) -> None:
     """Do what the application does with a file that is there as a whole."""
-    log.info("{name} is there", name=event.upload.metadata.pairs.get("filename"))
+    # What clients say are bytes of any kind, and no name for a file of ours.
+    name = event.upload.metadata.pairs.get("filename", b"").decode(errors="replace")
+    log.info("{name!r} is there: {id}", name=name, id=event.upload.upload_id)
 
 
 uploads = UploadsService.in_directory(

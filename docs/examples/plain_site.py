@@ -2,7 +2,8 @@
 A plain Twisted Web site that serves a directory, and takes uploads under /files/tus.
 
 Run it with ``twistd -ny plain_site.py``; PORT, UPLOADS and PAGES say where it listens,
-stores, and finds its pages.
+stores, and finds its pages.  Keep the uploads outside of the directory of the pages:
+File would list them, and show as HTML whatever somebody sent.
 """
 
 import os
@@ -17,12 +18,11 @@ from twisted.web.static import File
 
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
-from tustwisted.web.streaming import enable_streaming
-from tustwisted.web.wants import under
+from tustwisted.web.streaming import enable_streaming, under
 
 uploads = UploadsService.in_directory(reactor, os.environ.get("UPLOADS", "uploads"))
 
-root = File(os.environ.get("PAGES", "."))
+root = File(os.environ.get("PAGES", "pages"))
 files = Resource()
 root.putChild(b"files", files)
 files.putChild(b"tus", TusResource(uploads.uploads))

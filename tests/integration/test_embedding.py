@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.integration import tuspy
 from tests.integration.content import MIB, hash_of, make_bytes, make_file
 from tests.integration.daemon import Daemon, twistd_program
-from tests.integration.raw import Client
+from tests.integration.raw import Client, Response
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -17,6 +17,7 @@ FAILS_TO_START = Path(__file__).with_name("fails_to_start.py")
 
 SIZE = 64 * MIB
 MOUNT = "/files/tus/"
+KNOWN = "Authorization: Bearer secret"
 
 
 class _ExampleTests(SynchronousTestCase):
@@ -95,6 +96,64 @@ class PlainSiteTests(_ExampleTests):
     def test_own_pages(self) -> None:
         """Its own pages are served as before."""
         self.assertEqual(self.get(self.program.client(), "/page.txt"), b"a page")
+
+    def test_uploads_are_no_pages(self) -> None:
+        """Where nobody says where the pages are, the uploads are not among them."""
+        program = self.start("plain_site.py")
+        path = program.create(1)
+        name = path.rpartition("/")[2]
+        self.assertTrue((program.place / "uploads" / name).exists())
+        for page in ("/uploads/", f"/uploads/{name}"):
+            self.assertEqual(program.client().request("GET", page).status, 404)
+
+
+class GuardedAppTests(_ExampleTests):
+    """``guarded_app.py``: a Klein route that asks who it is."""
+
+    def setUp(self) -> None:
+        """Start it, and let one who is known create an upload."""
+        self.program = self.start("guarded_app.py", TOKEN="secret")
+        created = self.ask("POST", MOUNT, "Upload-Length: 6", KNOWN)
+        self.assertEqual(created.status, 201)
+        self.path = MOUNT + created.headers["location"].rpartition("/")[2]
+
+    def ask(self, method: str, path: str, *headers: str) -> Response:
+        """Ask by a connection of its own."""
+        return self.program.client().request(method, path, *headers)
+
+    def patch(self, *headers: str) -> Response:
+        """Send the whole upload."""
+        client = self.program.client()
+        client.begin_patch(self.path, 0, 6, *headers)
+        client.send(b"abcdef")
+        return client.response()
+
+    def test_stranger(self) -> None:
+        """Who does not know the word can do nothing, and nothing is stored."""
+        for method, path in (("POST", MOUNT), ("HEAD", self.path), ("GET", self.path)):
+            for headers in ((), ("Authorization: Bearer guess",)):
+                self.assertEqual(self.ask(method, path, *headers).status, 401)
+        self.assertEqual(self.ask("DELETE", self.path).status, 401)
+        self.assertEqual(self.patch().status, 401)
+        self.assertEqual(self.program.content(self.path).read_bytes(), b"")
+
+    def test_refused_before_the_body(self) -> None:
+        """The answer does not wait for the body."""
+        client = self.program.client()
+        client.begin_patch(self.path, 0, 6)
+        self.assertEqual(client.response().status, 401)
+
+    def test_known(self) -> None:
+        """Who knows it uploads, and takes it back."""
+        self.assertEqual(self.patch(KNOWN).status, 204)
+        taken = self.ask("GET", self.path, KNOWN)
+        self.assertEqual((taken.status, taken.body), (200, b"abcdef"))
+
+    def test_preflight(self) -> None:
+        """A browser's question needs no word, and learns nothing of an upload."""
+        asked = ("Origin: https://a.example", "Access-Control-Request-Method: PATCH")
+        answers = [self.ask("OPTIONS", url, *asked) for url in (self.path, MOUNT + "x")]
+        self.assertEqual([answer.status for answer in answers], [204, 204])
 
 
 class StreamToFileTests(_ExampleTests):

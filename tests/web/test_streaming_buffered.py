@@ -206,7 +206,8 @@ class BodySourceTests(SynchronousTestCase):
         self.assertEqual(statuses, [200, 200])
         self.assertEqual([r.data for r in route.recorders], [b"abc", b"de"])
         (event,) = events
-        self.assertIn("enable_streaming(site)", event["log_format"])
+        line = 'enable_streaming(site, under("/files/tus"))'
+        self.assertIn(line, event["log_format"])
 
     def test_each_resource(self) -> None:
         """Each resource warns for itself."""

@@ -188,7 +188,8 @@ class BodySource:
             self._warned = True
             self._log.warn(
                 "request bodies are buffered before they reach {path}: "
-                "add the line enable_streaming(site), with a predicate that wants them",
+                'add the line enable_streaming(site, under("/files/tus")), '
+                "with your own path",
                 path=request.path.decode("ascii", "backslashreplace"),
             )
         return body
