@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
+from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import ILock, ILocker
 
 
@@ -25,6 +26,17 @@ class Locks:
     def acquire(self, upload_id: str, wanted: Callable[[], None]) -> Deferred[ILock]:
         """See :meth:`tustwisted.interfaces.ILocker.acquire`."""
         return self._locker.acquire(upload_id, wanted, self._timeout_s)
+
+    async def acquire_now(self, upload_id: str) -> ILock:
+        """
+        Take a lock that is free.
+
+        :raises UploadLocked: it is not; its holder does not hear of this.
+        """
+        lock = await self._locker.try_acquire(upload_id)
+        if lock is None:
+            raise UploadLocked(0.0)
+        return lock
 
     @asynccontextmanager
     async def held(self, upload_id: str) -> AsyncIterator[None]:

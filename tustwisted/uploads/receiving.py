@@ -2,48 +2,98 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-from twisted.internet.defer import CancelledError
+from collections.abc import Coroutine
+from typing import Any
 
-from tustwisted.errors import ServerShutdown
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+
+from tustwisted.errors import ServerShutdown, UploadLocked
 from tustwisted.interfaces import ILock
+from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.checks import check_without_lock
 from tustwisted.uploads.chunk import Chunk
-from tustwisted.uploads.claim import Claim
+from tustwisted.uploads.claim import Claim, Deliver
 from tustwisted.uploads.locks import Locks
+from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.opening import Opening
 
 
-@frozen
+@define(eq=False)
 class Receiving:
-    """Turns chunks that were judged into receivers, one for an upload at a time."""
+    """
+    Turns chunks into receivers, one for an upload at a time.
+
+    It goes on when the request that brought the chunk is cut off meanwhile, except for
+    the wait for somebody else: what had arrived by then is to be kept.
+    """
 
     _locks: Locks
+    _lookup: Lookup
     _ongoing: Ongoing
     _opening: Opening
+    _claims: set[Claim] = field(init=False, factory=set)
 
-    async def receive(self, upload_id: str, chunk: Chunk, is_new: bool) -> Receiver:
+    async def receive(
+        self, upload_id: str, chunk: Chunk, deliver: Deliver | None
+    ) -> Receiver:
         """
         Take an upload over from whoever holds it, and open it for a chunk.
 
-        Cancelling this leaves nothing behind: what is open by then is closed.
-
-        :param is_new: see :meth:`tustwisted.uploads.opening.Opening.open`.
+        :param deliver: see :class:`tustwisted.uploads.claim.Claim`.
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.receive`.
         """
-        claim = Claim()
-        lock = await self._locks.acquire(upload_id, claim.give_up)
-        opening = self._ongoing.own(self._open(claim, lock, upload_id, chunk, is_new))
+        return await self._receive(self._find(upload_id, chunk), chunk, deliver)
+
+    async def receive_new(
+        self,
+        creating: Coroutine[Deferred[Any], Any, UploadInfo],
+        chunk: Chunk,
+        deliver: Deliver | None,
+    ) -> Receiver:
+        """
+        Create an upload, and open it for its first chunk.
+
+        :raises TusError: as ``creating``, and as :meth:`receive`.
+        """
+        return await self._receive(creating, chunk, deliver, is_new=True)
+
+    async def _receive(
+        self,
+        finding: Coroutine[Deferred[Any], Any, UploadInfo],
+        chunk: Chunk,
+        deliver: Deliver | None,
+        is_new: bool = False,
+    ) -> Receiver:
+        claim = Claim(deliver)
+        work = self._ongoing.own(self._take(claim, finding, chunk, is_new))
         try:
-            return await opening
+            return await work
         except CancelledError:
-            claim.give_up()  # it may be open by then: nobody else would close it
+            claim.leave()
             raise
 
-    async def _open(
-        self, claim: Claim, lock: ILock, upload_id: str, chunk: Chunk, is_new: bool
+    def end_waits(self) -> None:
+        """Let nobody wait for a lock any more: the uploads are stopping."""
+        for claim in list(self._claims):
+            claim.leave()
+
+    async def _find(self, upload_id: str, chunk: Chunk) -> UploadInfo:
+        upload = await self._lookup.find(upload_id)
+        check_without_lock(upload, chunk)
+        return upload
+
+    async def _take(
+        self,
+        claim: Claim,
+        finding: Coroutine[Deferred[Any], Any, UploadInfo],
+        chunk: Chunk,
+        is_new: bool,
     ) -> Receiver:
+        upload_id = (await finding).upload_id
+        lock = await self._lock(claim, upload_id)
         try:
             self._ongoing.require_running()
             receiver = await self._opening.open(upload_id, chunk, lock, is_new)
@@ -55,3 +105,13 @@ class Receiving:
         if not self._ongoing.is_running:
             receiver.stop(ServerShutdown())
         return receiver
+
+    async def _lock(self, claim: Claim, upload_id: str) -> ILock:
+        self._claims.add(claim)
+        try:
+            return await claim.lock(self._locks, upload_id)
+        except UploadLocked:
+            self._ongoing.require_running()
+            raise
+        finally:
+            self._claims.discard(claim)

@@ -25,12 +25,9 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
-from tustwisted.uploads.checks import (
-    check_checksum,
-    check_size,
-    check_without_lock,
-)
+from tustwisted.uploads.checks import check_checksum, check_size
 from tustwisted.uploads.chunk import Chunk
+from tustwisted.uploads.claim import Deliver
 from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.finishing import Finishing, FinishStep, OnFinish
@@ -106,7 +103,7 @@ class Uploads:
             store, limit, self._random_bytes, self._now_s, locks, self._finishing
         )
         opening = Opening(store, lookup, self._disk, step, limit)
-        self._receiving = Receiving(locks, self._ongoing, opening)
+        self._receiving = Receiving(locks, lookup, self._ongoing, opening)
         self._readings = Readings(store, lookup, self._disk, self.clock)
         self._sweeping = Sweeping(
             store, locker, lookup, self.clock, is_wanted=lambda: self.is_running
@@ -142,6 +139,8 @@ class Uploads:
         for finish steps too: cancel it to wait no longer, and what was taken is kept,
         since it is in use.
         """
+        self._ongoing.is_running = False
+        self._receiving.end_waits()
         await self._ongoing.end()
         await self._readings.end()
         await self.locker.stop()
@@ -262,13 +261,16 @@ class Uploads:
         self._ongoing.require_running()
         return reading
 
-    async def receive(self, upload_id: str, chunk: Chunk) -> Receiver:
+    async def receive(
+        self, upload_id: str, chunk: Chunk, deliver: Deliver | None = None
+    ) -> Receiver:
         """
         Get ready to receive a body; whoever else holds the upload is stopped first.
 
-        Deliver a body to the receiver at once: until its end it holds the lock.
-
         :param chunk: what the sender says of the body.
+        :param deliver: gives the receiver its body; called before this fires, and also
+            when it was cancelled meanwhile, since bytes may have come by then.  Without
+            it deliver a body at once: until its end the receiver holds the lock.
         :raises UploadNotFound: no such upload.
         :raises UploadExpired: it was left alone for too long.
         :raises UnsupportedChecksum: the body could not be verified.
@@ -280,8 +282,7 @@ class Uploads:
         :raises ServerShutdown: the server is stopping.
         """
         self._ongoing.require_running()
-        check_without_lock(await self._lookup.find(upload_id), chunk)
-        return await self._receiving.receive(upload_id, chunk, is_new=False)
+        return await self._receiving.receive(upload_id, chunk, deliver)
 
     async def create_and_receive(
         self,
@@ -289,12 +290,14 @@ class Uploads:
         metadata: Metadata,
         chunk: Chunk,
         is_partial: bool = False,
+        deliver: Deliver | None = None,
     ) -> Receiver:
         """
         Begin an upload with its first bytes; the receiver knows its id.
 
         If the chunk's checksum is wrong, nothing remains of the upload.
 
+        :param deliver: as for :meth:`receive`.
         :raises TusError: as :meth:`create` and :meth:`receive`; if it is for the length
             or the checksum, nothing was created.
 
@@ -302,8 +305,8 @@ class Uploads:
         """
         check_checksum(chunk)
         check_size(length, chunk.end, self.max_size_bytes)
-        upload = await self.create(length, metadata, is_partial=is_partial)
-        return await self._receiving.receive(upload.upload_id, chunk, is_new=True)
+        creating = self._create(length, metadata, None, is_partial)
+        return await self._receiving.receive_new(creating, chunk, deliver)
 
     def finish(self, upload_id: str) -> Deferred[UploadInfo]:
         """

@@ -36,7 +36,6 @@ from tustwisted.protocol.versions import TUS_VERSION
 from tustwisted.receive.receiver import Receiver
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import Uploads
-from tustwisted.web.body import IBody
 from tustwisted.web.checksum import read_checksum
 from tustwisted.web.concatenation import (
     create_final,
@@ -140,13 +139,13 @@ class TusRoutes:
         checksum = read_checksum(request, body, self._offered(request))
         chunk = Chunk(body_length=body.length, checksum=checksum)
         receiver = await self._uploads.create_and_receive(
-            wish.length, wish.metadata, chunk, wish.is_partial
+            wish.length, wish.metadata, chunk, wish.is_partial, body.deliver_to
         )
         self._set_location(
             request, receiver.upload.upload_id
         )  # of an error, too (T-087)
         try:
-            return await _deliver(body, receiver)
+            return await _outcome_of(receiver)
         except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
             request.responseHeaders.removeHeader(b"Location")  # nothing is there
             raise
@@ -201,8 +200,8 @@ class TusRoutes:
             parse_length(values(request, b"Upload-Length")),
             read_checksum(request, body, self._offered(request)),
         )
-        receiver = await self._uploads.receive(upload_id, chunk)
-        upload = await _deliver(body, receiver)
+        receiver = await self._uploads.receive(upload_id, chunk, body.deliver_to)
+        upload = await _outcome_of(receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
         _set_expiry(request, await self._uploads.expires_at(upload))
@@ -244,9 +243,8 @@ class TusRoutes:
         return respond_internal(request)
 
 
-async def _deliver(body: IBody, receiver: Receiver) -> UploadInfo:
-    """Let a body go to its receiver, and wait for what becomes of the upload."""
-    body.deliver_to(receiver)
+async def _outcome_of(receiver: Receiver) -> UploadInfo:
+    """Wait for what becomes of an upload that has got its body."""
     try:
         return await receiver.outcome()
     except ConnectionClosed:
