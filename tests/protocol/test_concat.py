@@ -145,6 +145,12 @@ class UrlTests(SynchronousTestCase):
         self.assertEqual(find("/public/up/a", both), "a")
         self.assertEqual(find("https://host/files/a", both), "a")
 
+    def test_mount_below_another(self) -> None:
+        """Of two mounts, one below the other, the deeper one counts (T-170)."""
+        for mounts in ([[], FILES], [FILES, []], [[], [b"x"], FILES]):
+            self.assertEqual(find("https://host/files/a", mounts), "a")
+            self.assertEqual(find("/a", mounts), "a")
+
     def test_elsewhere(self) -> None:
         """Outside the mount, relative, or no id: there is no such upload (T-173)."""
         for url in (

@@ -92,6 +92,7 @@ def find_id(path: Segments, mounts: Sequence[Segments]) -> str:
     Tell which upload a path names; whether there is one is another question.
 
     :param mounts: where uploads are, as clients see it: any of these paths will do.
+        Of two, one below the other, the deeper counts: below the root all paths lie.
     :raises UploadNotFound: no upload of this server can have it.
 
     Spec: tus 1.0.0, Concatenation; rows T-170 to T-173.
@@ -99,7 +100,7 @@ def find_id(path: Segments, mounts: Sequence[Segments]) -> str:
     first, *segments = path
     if segments and not segments[-1]:
         del segments[-1]  # /files/a/
-    for mount in mounts:
+    for mount in sorted(mounts, key=len, reverse=True):
         below, rest = segments[: len(mount)], segments[len(mount) :]
         upload_id = b"/".join(rest).decode("latin-1")
         if not first and below == list(mount) and is_upload_id(upload_id):
