@@ -233,6 +233,24 @@ class NameTests(SynchronousTestCase):
             self.assertTrue(found.endswith(ending))
             self.assertLess(len(named(name.encode())), 4000)
 
+    def test_huge(self) -> None:
+        """Of a name of 48 kB no more than its two ends are looked at (T-213)."""
+        looked_at = 0
+
+        def count(_frame: object, event: str, _arg: object) -> None:
+            nonlocal looked_at
+            looked_at += event == "call"
+
+        metadata = said(filename=b"a" * 48_000 + b".pdf")
+        profile = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            found = file_name(metadata)
+        finally:
+            sys.setprofile(profile)
+        self.assertEqual(found, "a" * 196 + ".pdf")
+        self.assertLess(looked_at, 2000)
+
     @given(st.binary(max_size=40), st.binary(max_size=20))
     @steady(500)
     def test_any_bytes(self, name: bytes, kind: bytes) -> None:
