@@ -508,6 +508,12 @@ class ManyTests(_ConcatenationCase):
         (response,) = client.responses()
         self.assert_stored(self.made(response), b"".join(contents))
 
+    def test_too_many(self) -> None:
+        """More than 1,000, also of one upload, are refused (T-168, T-192)."""
+        response = self.concatenate(*[self.a] * 1001)
+        self.assert_not_made(response, 400, "ERR_INVALID_CONCAT")
+        self.assertIn(b"1000", response.body)
+
 
 class PublicUrlTests(_ConcatenationCase):
     """A server whose clients know it by another path than a proxy uses."""
