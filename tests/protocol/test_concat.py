@@ -58,6 +58,16 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual([path[-1] for path in found.paths], [b"a", b"b"])
         self.assertEqual(found.header, "final;  /files/a   /files/b")
 
+    def test_many(self) -> None:
+        """1,000 URLs may be listed, also the same one; one more is refused (T-192)."""
+        header = b"final;" + b" ".join([b"/files/a"] * 1000)
+        found = parse_concat([header])
+        assert isinstance(found, Final)
+        self.assertEqual(len(found.paths), 1000)
+        self.assertEqual(len(set(map(id, found.paths))), 1, "each is read once")
+        with self.assertRaisesRegex(InvalidConcat, "more than 1000"):
+            parse_concat([header + b" /files/a"])
+
     def test_other_texts(self) -> None:
         """Anything else is refused (T-175)."""
         for value in (
@@ -144,6 +154,12 @@ class UrlTests(SynchronousTestCase):
         both = [FILES, [b"public", b"up"]]
         self.assertEqual(find("/public/up/a", both), "a")
         self.assertEqual(find("https://host/files/a", both), "a")
+
+    def test_mount_below_another(self) -> None:
+        """Of two mounts, one below the other, the deeper one counts (T-170)."""
+        for mounts in ([[], FILES], [FILES, []], [[], [b"x"], FILES]):
+            self.assertEqual(find("https://host/files/a", mounts), "a")
+            self.assertEqual(find("/a", mounts), "a")
 
     def test_elsewhere(self) -> None:
         """Outside the mount, relative, or no id: there is no such upload (T-173)."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from urllib.parse import unquote
 
 from hypothesis import given
@@ -60,6 +63,17 @@ NO_TYPES = (
     b"text/(plain)",
 )
 
+HOSTILE_TYPES = """
+from tustwisted.protocol.disposition import content_type
+from tustwisted.protocol.metadata import Metadata
+for count in 1, 30, 98, 30_000:
+    for piece in b"; ", b";", b" ", b";a=b", b'; a="\\\\" ':
+        said = b"a/a" + piece * count + b"("
+        found = content_type(Metadata.from_pairs({"filetype": said}))
+        assert found == "application/octet-stream", said
+"""
+"""What has many readings for whoever tries them all."""
+
 _NAME = re.compile(rb"(inline|attachment)(?:; filename=\"((?:[^\"\\]|\\.)*)\")?")
 
 
@@ -89,6 +103,22 @@ class TypeTests(SynchronousTestCase):
             metadata = said(filetype=value)
             self.assertEqual(content_type(metadata), "application/octet-stream", value)
             self.assertEqual(content_disposition(metadata), "attachment")
+
+    def test_many_readings(self) -> None:
+        """A type of 60 kB, made to be read in many ways, is judged at once (T-209)."""
+        # In a process of its own: one that tries everything cannot be interrupted.
+        subprocess.run(
+            [sys.executable, "-c", HOSTILE_TYPES],
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=60,
+        )
+
+    def test_long(self) -> None:
+        """A type of more than 200 characters is none (T-209, T-210)."""
+        for size, found in ((200, "text/"), (201, "application/octet-stream")):
+            value = b"text/" + b"x" * (size - 5)
+            self.assertTrue(content_type(said(filetype=value)).startswith(found))
 
     def test_inline(self) -> None:
         """Types of the list are shown in place, as they were named (T-210, T-211)."""
@@ -202,6 +232,24 @@ class NameTests(SynchronousTestCase):
             self.assertEqual(len(found), 200)
             self.assertTrue(found.endswith(ending))
             self.assertLess(len(named(name.encode())), 4000)
+
+    def test_huge(self) -> None:
+        """Of a name of 48 kB no more than its two ends are looked at (T-213)."""
+        looked_at = 0
+
+        def count(_frame: object, event: str, _arg: object) -> None:
+            nonlocal looked_at
+            looked_at += event == "call"
+
+        metadata = said(filename=b"a" * 48_000 + b".pdf")
+        profile = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            found = file_name(metadata)
+        finally:
+            sys.setprofile(profile)
+        self.assertEqual(found, "a" * 196 + ".pdf")
+        self.assertLess(looked_at, 2000)
 
     @given(st.binary(max_size=40), st.binary(max_size=20))
     @steady(500)

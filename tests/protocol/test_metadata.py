@@ -325,3 +325,29 @@ class FromPairsTests(SynchronousTestCase):
         with self.assertRaises(FrozenInstanceError):
             made.header = "b"  # type: ignore[misc]
         self.assertEqual(made.header, "a MQ==")
+
+
+class DamagedTests(SynchronousTestCase):
+    """A header out of a record that was damaged."""
+
+    def test_no_pairs(self) -> None:
+        """What cannot be understood has no pairs, and is no error when it is used."""
+        for header in ("k !", "a YQ==,a YQ==", "a b c", "a YQ=", "\u00e9 YQ=="):
+            damaged = Metadata(header)
+            self.assertEqual((damaged.header, damaged.pairs), (header, {}))
+        for header in ("a !", "a b c", "a YQ=", "a  YQ=="):
+            self.assertEqual(Metadata(header).value("a"), b"")
+
+
+class ValueTests(SynchronousTestCase):
+    """One value, found without decoding the others."""
+
+    @given(pairs_to_send, keys)
+    @example({"a.": b"1", "a": b"2", "ab": b"3"}, "a")
+    def test_as_in_the_pairs(self, pairs: dict[str, bytes], other: str) -> None:
+        """It is that of the pairs; empty for a key that is not there."""
+        made = Metadata.from_pairs(pairs)
+        for header in (made.header, made.header.replace(",", " , ") + ",, "):
+            metadata = Metadata(header)
+            for key in (*pairs, other):
+                self.assertEqual(metadata.value(key), pairs.get(key, b""))

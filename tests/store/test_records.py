@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from attrs import evolve
@@ -115,6 +116,33 @@ class OurRecordTests(SynchronousTestCase):
         found = decode_record(dump(MetadataHeader=""), "u")
         self.assertEqual(found.info.metadata, Metadata())
 
+    def test_damaged_metadata(self) -> None:
+        """Metadata that makes no sense hides no upload: it has no pairs."""
+        content = dump(MetadataHeader="k !")
+        found = decode_record(content, "u")
+        self.assertEqual(found.info.metadata, Metadata("k !"))
+        self.assertEqual(found.info.metadata.pairs, {})
+        self.assertEqual(json.loads(encode_record(found))["MetadataHeader"], "k !")
+
+    def test_metadata_are_not_decoded(self) -> None:
+        """Reading a record decodes no pair of 16,000: most readers need none."""
+        header = ",".join(f"k{n}" for n in range(16_000))
+        steps = 0
+
+        def count(_frame: object, _event: str, _arg: object) -> None:
+            nonlocal steps
+            steps += 1
+
+        content = dump(MetadataHeader=header)
+        profile = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            found = decode_record(content, "u")
+        finally:
+            sys.setprofile(profile)
+        self.assertLess(steps, 1000)
+        self.assertEqual(len(found.info.metadata.pairs), 16_000)
+
     @given(
         st.dictionaries(
             st.text("abcXYZ019!#", min_size=1, max_size=8), st.binary(max_size=20)
@@ -185,7 +213,7 @@ class NonsenseTests(SynchronousTestCase):
             {"MetaData": []},
             {"MetaData": {"k": 1}},
             {"MetadataHeader": 5},
-            {"MetadataHeader": "k !"},
+            {"MetadataHeader": "k YQ==\r\nX-Evil: 1"},
             {"MetadataHeader": "\u00e9"},
             {"IsFinal": "no"},
             {"PartialUploads": ["a", 1]},

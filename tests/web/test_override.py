@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.web.readers import WatchedStore
 from tests.web.tus_harness import (
     BASE,
     CHUNKED,
@@ -250,6 +251,25 @@ class HeadOnTheWireTests(TusCase):
         response = self.ask_by_head(BASE, override(b"POST"), b"Upload-Length: 1")
         self.assertEqual(response.status, 201)
         self.assertIsNotNone(response[b"Location"])
+
+    def test_get(self) -> None:
+        """A GET has its headers, and nothing is read to be dropped (T-222, T-223)."""
+        store = WatchedStore()
+        self.server = Server(store=store)
+        path = self.server.create(9)
+        self.server.ask(patch(path, 0, body=b"abcdefghi"))
+        for lines, status, length in (
+            ((), 200, b"9"),
+            ((b"Range: bytes=2-3",), 206, b"2"),
+        ):
+            response = self.ask_by_head(path, override(b"GET"), *lines)
+            self.assertEqual(response.status, status)
+            got = self.server.ask(message(b"GET", path, *lines))
+            self.assertEqual(got[b"Content-Length"], length)
+            self.assertEqual(response.facts, got.facts)
+            by_head, by_get = store.readers[-2:]
+            self.assertEqual((by_head.reads, len(by_get.reads)), ([], 1))
+        self.assertEqual(store.open_readers, 0)
 
     def test_refused_at_once(self) -> None:
         """An error that no route has raised has no body (T-223, T-265)."""

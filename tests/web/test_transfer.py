@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from h2.config import H2Configuration
@@ -9,9 +10,9 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, StreamEnded, StreamReset
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.web.harness import H2Wire, Peer
 from tests.web.readers import ReadingDisk, WatchedStore
@@ -25,6 +26,7 @@ from tustwisted.web.transfer import (
     PIECE_BYTES,
     QUICK_S,
     STALL_S,
+    Flow,
 )
 
 reactor: Any = _reactor
@@ -352,3 +354,53 @@ class Http2Tests(TransferCase, TestCase):
         self.assertIsInstance(events[-1], StreamReset)
         self.assertEqual(len(self.server.site._requests), 0)
         self.assert_over()
+
+    async def begin_on_the_clock(self) -> None:
+        """Ask for the upload, and let Twisted send by the server's clock."""
+        self.begin_stream(2**30)
+        self.peer.protocol._protocol._channel._reactor = self.server.clock
+        await deferLater(reactor, 0)  # what it had begun by its own
+
+    async def test_turns_alone(self) -> None:
+        """A client that takes everything gets it in turns, without any pause."""
+        await self.begin_on_the_clock()
+        self.server.clock.advance(0)
+        events = self.client.receive_data(self.peer.wire.value())
+        found = b"".join(e.data for e in events if isinstance(e, DataReceived))
+        self.assertEqual(len(found), len(CONTENT))
+        self.assert_over()
+
+    async def test_looks_less_and_less(self) -> None:
+        """For one that takes nothing, pauses grow from 1 ms to 50 ms."""
+        await self.begin_on_the_clock()
+        self.peer.wire.producer.pauseProducing()
+        clock = self.server.clock
+        clock.advance(0)
+        pauses_s = []
+        for _ in range(8):
+            soonest = min(call.getTime() for call in clock.getDelayedCalls())
+            pauses_s.append(round(soonest - clock.seconds(), 6))
+            clock.advance(soonest - clock.seconds())
+        expected_s = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, LOOK_S, LOOK_S]
+        self.assertEqual(pauses_s, expected_s)
+        self.assertEqual(self.read_bytes, PIECE_BYTES)
+
+
+class FlowTests(SynchronousTestCase):
+    """How long a client takes, as far as it is known."""
+
+    def test_pauses_do_not_count(self) -> None:
+        """What left during a pause may have left at its begin."""
+        clock = Clock()
+        queues = {1: [b"piece"]}
+        connection = SimpleNamespace(_outboundStreamQueues=queues)
+        channel = SimpleNamespace(_conn=connection, streamID=1)
+        flow = Flow(SimpleNamespace(channel=channel), clock, lambda: None)
+        draining = Deferred.fromCoroutine(flow.drained())
+        clock.pump([0, 0.001, 0.002, 0.004, 0.008, 0.016])
+        queues.clear()
+        clock.advance(0.031)
+        self.assertNoResult(draining)
+        clock.advance(0.001)
+        self.assertAlmostEqual(self.successResultOf(draining), 0.031)
+        flow.end()

@@ -26,7 +26,7 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.web.resource import TusResource
+from tustwisted.web.resource import TusResource, below
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import enable_streaming
 
@@ -516,6 +516,12 @@ class ManyTests(_ConcatenationCase):
         (response,) = client.responses()
         self.assert_stored(self.made(response), b"".join(contents))
 
+    def test_too_many(self) -> None:
+        """More than 1,000, also of one upload, are refused (T-168, T-192)."""
+        response = self.concatenate(*[self.a] * 1001)
+        self.assert_not_made(response, 400, "ERR_INVALID_CONCAT")
+        self.assertIn(b"1000", response.body)
+
 
 class PublicUrlTests(_ConcatenationCase):
     """A server whose clients know it by another path than a proxy uses."""
@@ -551,3 +557,15 @@ class PublicUrlTests(_ConcatenationCase):
         """Others do not (T-173)."""
         response = self.concatenate(self.a.replace(BASE, b"/uploads/"))
         self.assert_not_made(response, 404, "ERR_UPLOAD_NOT_FOUND")
+
+    def test_at_the_root(self) -> None:
+        """A mount at ``/``, whose prefix a proxy strips, finds its URLs (T-170)."""
+        settings = WebSettings(public_url="https://up.example/files/")
+        self.server.site = Site(
+            below("/", TusResource(self.server.uploads, settings)),
+            reactor=self.server.clock,
+        )
+        enable_streaming(self.server.site)
+        url = self.a.replace(BASE, b"https://up.example/files/")
+        response = self.server.ask(message(b"POST", b"/", final(url)))
+        self.assertEqual(response.status, 201)

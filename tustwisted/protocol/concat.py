@@ -25,6 +25,14 @@ A path, split and then decoded: ``[b"", b"files", b"a"]`` for ``/files/a``.
 That of a mount is without the first slash: ``[b"files"]``, and ``[]`` for the root.
 """
 
+MOST_PARTS = 1000
+"""
+In one list, repeated ones counted repeatedly.
+
+The headers of a request have room for some 1,600 short URLs: one part of 10 GiB would
+become 16 TiB.  And each costs time before any is known to exist.
+"""
+
 _FINAL = "final;"
 
 # RFC 3986, section 3, without query and fragment, which no upload's URL has.  Authority
@@ -60,7 +68,7 @@ def parse_concat(values: Sequence[bytes]) -> Partial | Final | None:
     :param values: one for each header line.
     :returns: ``None`` when absent.
     :raises InvalidConcat: repeated, or neither ``partial`` nor ``final;`` and URLs
-        without query and fragment.
+        without query and fragment, :data:`MOST_PARTS` at the most.
 
     Spec: tus 1.0.0, Upload-Concat; rows T-027, T-173 to T-175.
     """
@@ -76,7 +84,10 @@ def parse_concat(values: Sequence[bytes]) -> Partial | Final | None:
     urls = [url for url in header.removeprefix(_FINAL).split(" ") if url]
     if not urls:
         raise InvalidConcat(HEADER, "lists no partial uploads")
-    return Final(header, tuple(map(_path_of, urls)))
+    if len(urls) > MOST_PARTS:
+        raise InvalidConcat(HEADER, f"lists more than {MOST_PARTS} partial uploads")
+    paths = {url: _path_of(url) for url in dict.fromkeys(urls)}
+    return Final(header, tuple(paths[url] for url in urls))
 
 
 def _path_of(url: str) -> Segments:
@@ -92,6 +103,7 @@ def find_id(path: Segments, mounts: Sequence[Segments]) -> str:
     Tell which upload a path names; whether there is one is another question.
 
     :param mounts: where uploads are, as clients see it: any of these paths will do.
+        Of two, one below the other, the deeper counts: below the root all paths lie.
     :raises UploadNotFound: no upload of this server can have it.
 
     Spec: tus 1.0.0, Concatenation; rows T-170 to T-173.
@@ -99,7 +111,7 @@ def find_id(path: Segments, mounts: Sequence[Segments]) -> str:
     first, *segments = path
     if segments and not segments[-1]:
         del segments[-1]  # /files/a/
-    for mount in mounts:
+    for mount in sorted(mounts, key=len, reverse=True):
         below, rest = segments[: len(mount)], segments[len(mount) :]
         upload_id = b"/".join(rest).decode("latin-1")
         if not first and below == list(mount) and is_upload_id(upload_id):

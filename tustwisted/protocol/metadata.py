@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
-from attrs import field, frozen
+from attrs import frozen
 
 from tustwisted.errors import InvalidMetadata
 
@@ -31,8 +32,29 @@ class Metadata:
     header: str = ""
     """The value as the client sent it, printable ASCII (T-017, T-080); empty: none."""
 
-    pairs: Mapping[str, bytes] = field(factory=dict)
-    """The decoded values by key, in the order sent; any bytes (T-078)."""
+    @cached_property
+    def pairs(self) -> Mapping[str, bytes]:
+        """
+        The decoded values by key, in the order sent; any bytes (T-078).
+
+        Decoded when they are first asked for: most that is done with an upload needs
+        none of them, and there may be thousands.  A header that makes no sense, out of
+        a record that was damaged, has none.
+        """
+        try:
+            return _read_pairs(self.header)
+        except InvalidMetadata:
+            return {}
+
+    def value(self, key: str) -> bytes:
+        """Tell one value without decoding the others; empty if it is not there."""
+        found = re.search(
+            rf"(?:\A|,)( *{re.escape(key)}(?: [^,]*)?)(?:,|\Z)", self.header
+        )
+        try:
+            return _parse_pair(found[1])[1] if found else b""
+        except InvalidMetadata:
+            return b""
 
     @classmethod
     def from_pairs(cls, pairs: Mapping[str, bytes]) -> Metadata:
@@ -47,8 +69,7 @@ class Metadata:
             ",".join(
                 f"{key} {base64.b64encode(value).decode('ascii')}" if value else key
                 for key, value in pairs.items()
-            ),
-            dict(pairs),
+            )
         )
 
 
@@ -63,6 +84,10 @@ def parse_metadata(values: Sequence[bytes]) -> Metadata:
     Spec: tus 1.0.0, Upload-Metadata; rows T-067 to T-080.
     """
     header = b",".join(values).decode("latin-1")
+    return Metadata(header if _read_pairs(header) else "")
+
+
+def _read_pairs(header: str) -> dict[str, bytes]:
     pairs: dict[str, bytes] = {}
     for element in header.split(","):
         if not element.strip(" "):
@@ -71,7 +96,7 @@ def parse_metadata(values: Sequence[bytes]) -> Metadata:
         if key in pairs:
             raise InvalidMetadata(_HEADER, f"has the key {_cut(key)} twice")
         pairs[key] = value
-    return Metadata(header if pairs else "", pairs)
+    return pairs
 
 
 def _parse_pair(element: str) -> tuple[str, bytes]:

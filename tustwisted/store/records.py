@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 
 from tustwisted.errors import InvalidMetadata, UploadNotFound
 from tustwisted.protocol.headers import MAX_BYTES
-from tustwisted.protocol.metadata import Metadata, parse_metadata
+from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
@@ -187,12 +187,13 @@ def _read_info(
         is_partial=_take(fields, "IsPartial", bool, False),
         is_final=_take(fields, "IsFinal", bool, False),
         partial_uploads=tuple(partial_uploads),
-        concat_header=_read_concat_header(fields),
+        concat_header=_take_line(fields, "ConcatHeader"),
     )
 
 
-def _read_concat_header(fields: dict[str, Any]) -> str:
-    header = _take(fields, "ConcatHeader", str, "")
+def _take_line(fields: dict[str, Any], name: str) -> str:
+    """Look up what is sent as a header: a line of printable ASCII."""
+    header = _take(fields, name, str, "")
     if not (header.isascii() and header.isprintable()):
         raise _NonsenseError
     return header
@@ -200,8 +201,8 @@ def _read_concat_header(fields: dict[str, Any]) -> str:
 
 def _read_metadata(fields: dict[str, Any]) -> Metadata:
     if "MetadataHeader" in fields:
-        header = _take(fields, "MetadataHeader", str, "")
-        return parse_metadata([header.encode("ascii")])
+        # Not decoded here: it is read for every request, and used by few of them.
+        return Metadata(_take_line(fields, "MetadataHeader"))
     shown = _take(fields, "MetaData", dict, {})
     if not all(type(value) is str for value in shown.values()):
         raise _NonsenseError

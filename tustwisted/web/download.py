@@ -25,6 +25,7 @@ from tustwisted.protocol.disposition import content_disposition, content_type
 from tustwisted.protocol.ranges import ByteRange, parse_range
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.override import was_sent_by_head
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.transfer import Transfer
 
@@ -80,6 +81,9 @@ class Downloads:
         """
         Answer with the upload, or the part of it that is asked for.
 
+        A HEAD that asks for GET gets the headers; nothing is read, which Twisted would
+        only drop.
+
         :raises UploadNotFound: no such upload, or it is not finished.
         :raises PreconditionFailed: the request is conditional, and this is not met.
         :raises UnsatisfiableRange: what is asked for is past its end.
@@ -92,7 +96,7 @@ class Downloads:
             validators = Validators.of(reading.info, self._seconds())
             answer = _choose(request, reading.info, validators)
             part = answer.part
-            if part is None or not part.size_bytes:
+            if part is None or not part.size_bytes or was_sent_by_head(request):
                 _begin(request, reading.info, answer, validators)
             else:
                 transfer = Transfer(

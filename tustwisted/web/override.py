@@ -51,6 +51,13 @@ def override_method(request: Request) -> None:
             data = b""
         request.write(data)
 
+    request.sent_method = sent  # type: ignore[attr-defined]
     request.method = asked
     # On the instance, as Twisted itself does it to leave the body of a HEAD out.
     request.write = begin_answer  # type: ignore[method-assign]
+
+
+def was_sent_by_head(request: Request) -> bool:
+    """Tell whether the client expects no body, whatever method it asks for."""
+    sent: bytes = getattr(request, "sent_method", request.method)
+    return sent == b"HEAD"

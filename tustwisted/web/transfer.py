@@ -9,8 +9,9 @@ upload: one piece in memory, and as much again in the kernel.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -52,8 +53,18 @@ memory that it has for TCP.
 STALL_S: Final = 300.0
 """How long a client may take nothing at all; then its connection is cut."""
 
+TURNS: Final = 32
+"""
+How often is looked at once how far HTTP/2 has come, which does not tell.
+
+Twisted sends a frame of 16 KiB in each turn of the reactor: 17 for the largest piece.
+"""
+
+FIRST_LOOK_S: Final = 0.001
+"""How long is waited then; from there on twice as long each time."""
+
 LOOK_S: Final = 0.05
-"""How often is looked how far HTTP/2 has come, which does not tell."""
+"""How long is waited at the most."""
 
 
 class Transfer:
@@ -125,9 +136,7 @@ class Transfer:
         self._request.write(piece)
 
     async def _drained(self) -> None:
-        began = self._clock.seconds()
-        await self._flow.drained()
-        if self._clock.seconds() - began > QUICK_S:
+        if await self._flow.drained() > QUICK_S:
             self._quick_bytes = 0
 
 
@@ -161,16 +170,26 @@ class Flow:
         """Leave nothing pending; the producer stays registered."""
         self._timer.cancel()
 
-    async def drained(self) -> None:
-        """Wait while the connection is full."""
+    async def drained(self) -> float:
+        """
+        Wait while the connection is full.
+
+        :returns: how long it was surely full, in seconds: without our last pause.
+        """
+        began = full = self._clock.seconds()
         if self._paused:
             self._waiting = Deferred()
             await self._waiting
+            full = self._clock.seconds()
         if unsent_bytes(self._request):
             self._timer.start()
-            while unsent_bytes(self._request):
-                await deferLater(self._clock, LOOK_S)
+            for pause_s in _pauses():
+                full = self._clock.seconds()
+                await deferLater(self._clock, pause_s)
+                if not unsent_bytes(self._request):
+                    break
             self._timer.pause()
+        return full - began
 
     # -- what the connection calls -----------------------------------------------------
 
@@ -189,6 +208,15 @@ class Flow:
 
     def stopProducing(self) -> None:
         """Do nothing: Klein cancels the route when the connection is gone."""
+
+
+def _pauses() -> Iterator[float]:
+    """Tell how long to wait before each look, in seconds; it does not end."""
+    yield from repeat(0.0, TURNS)
+    pause_s = FIRST_LOOK_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, LOOK_S)
 
 
 def _hold_little(transport: Any) -> None:
