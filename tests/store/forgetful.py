@@ -217,14 +217,15 @@ class ForgetfulFiles:
 
     def changed_s(self, path: str) -> float:
         """Tell nothing: there are no times in here."""
-        self._directory(path)
+        if basename(path) not in self._directory(dirname(path)).names:
+            raise FileNotFoundError(2, "no such file", path)
         return 0.0
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file is there."""
+        """Tell whether anything is there."""
         try:
-            return self._find(path) is not None
-        except OSError:
+            return basename(path) in self._directory(dirname(path)).names
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def read(self, path: str, limit: int) -> bytes:

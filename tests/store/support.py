@@ -101,7 +101,7 @@ class FailAt:
         hit = self.count == self.number or (
             self.lasts and self.count > self.number and name in TAKES_SPACE
         )
-        if not hit or name in ("close", "exists", "write_out"):
+        if not hit or name in ("close", "write_out"):
             return call()
         self.failed = True
         _half(self.files, name, args)
@@ -124,6 +124,23 @@ class FailCalls:
             return call()
         self.count += 1
         raise OSError(self.error, "injected")
+
+
+@define
+class FailNames:
+    """Fails some calls on one name."""
+
+    path: str
+    names: set[str]
+    error: int
+
+    def __call__(
+        self, name: str, args: tuple[Any, ...], call: Callable[[], Any]
+    ) -> Any:
+        """Make a call, if it is another one."""
+        if name in self.names and args[0].endswith(f"/{self.path}"):
+            raise OSError(self.error, "injected")
+        return call()
 
 
 @define

@@ -121,6 +121,30 @@ class OsFilesTests(SynchronousTestCase):
         self.files.unlink(self.path("a"))
         self.assertIsNone(self.files.stat(self.path("a")))
 
+    def test_when_it_changed(self) -> None:
+        """The time of a change cannot be set back; one that lies ahead is told."""
+        for name in ("file", "directory"):
+            path = self.path(name)
+            if name == "file":
+                self.files.write(path, b"abc", 0o600, False)
+            else:
+                self.files.make_directory(path, 0o700)
+            os.utime(path, (1, 1))
+            self.assertEqual(self.files.changed_s(path), os.stat(path).st_ctime)
+            os.utime(path, (1, 4e9))
+            self.assertEqual(self.files.changed_s(path), 4e9)
+
+    def test_whether_it_exists(self) -> None:
+        """Only what is surely not there is not there."""
+        self.files.write(self.path("a"), b"", 0o600, False)
+        self.assertTrue(self.files.exists(self.path("a")))
+        self.assertFalse(self.files.exists(self.path("b")))
+        self.assertFalse(self.files.exists(self.path("no/b")))
+        self.assertFalse(self.files.exists(self.path("a/b")))
+        self.fails(errno.ENAMETOOLONG, self.files.exists, self.path("x" * 300))
+        os.symlink("loop", self.path("loop"))
+        self.fails(errno.ELOOP, self.files.exists, self.path("loop/b"))
+
     def test_write_out_never_fails(self) -> None:
         """The hint is only a hint: what is no file is let pass."""
         start_write_out(-1, 0, 100)

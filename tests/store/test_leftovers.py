@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.store.support import (
+    HOST,
     DieAt,
     FailCalls,
+    FailNames,
     Killed,
     StoreCase,
     append,
@@ -21,13 +23,23 @@ from tests.store.support import (
 from tustwisted.abilities import Leftover
 from tustwisted.errors import StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import OsFiles
+from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.host import Host
 from tustwisted.store.search import BATCH_NAMES, MAX_ORPHANS
 
 OURS = "0123456789abcdef0123456789abcdef"
 THEN_S = 1_600_000_000.0
 BEFORE_S = THEN_S + 10
+
+
+class AgedFiles(OsFiles):
+    """Files that may be made old, which the kernel lets nobody do."""
+
+    def changed_s(self, path: str) -> float:
+        """Tell what :func:`os.utime` has set."""
+        return os.lstat(path).st_mtime
 
 
 class LeftoverCase(StoreCase):
@@ -37,6 +49,15 @@ class LeftoverCase(StoreCase):
         """Make an empty store."""
         super().setUp()
         self.store = self.make()
+
+    def make(
+        self,
+        durability: Durability = Durability.FINISH,
+        files: IFiles | None = None,
+        host: Host = HOST,
+    ) -> FileStore:
+        """Return a started store, on files that can be aged."""
+        return super().make(durability, files or AgedFiles(), host)
 
     def age(self, *names: str, by_s: float = 0.0) -> None:
         """Let names be from then; ``by_s`` seconds older."""
@@ -49,13 +70,18 @@ class LeftoverCase(StoreCase):
         self.age(name)
 
     def sweep(
-        self, store: FileStore | None = None, before_s: float = BEFORE_S
+        self,
+        store: FileStore | None = None,
+        before_s: float = BEFORE_S,
+        expire: Callable[[UploadInfo], None] = lambda upload: None,
     ) -> tuple[list[str], dict[str, str]]:
         """Clear leftovers away; tell their names, and what is left alone and why."""
         search = (store or self.store).search(before_s)
         cleared: list[str] = []
         left_alone: dict[str, str] = {}
         while (batch := run(search.next_batch())) is not None:
+            for upload in batch.uploads:
+                expire(upload)
             for leftover in batch.leftovers:
                 if run(search.clear(leftover)):
                     cleared.append(leftover.name)
@@ -79,10 +105,11 @@ class ClearedTests(LeftoverCase):
     """What a crash leaves goes, when it is old."""
 
     def test_data_without_a_record(self) -> None:
-        """Bytes under an id that we make, and empty files under any, are cleared."""
+        """Files under an id that we make are cleared, with bytes and without."""
+        other = OURS[::-1]
         self.put_old(OURS, b"abc")
-        self.put_old("empty")
-        self.assertEqual(self.sweep(), (sorted([OURS, "empty"]), {}))
+        self.put_old(other)
+        self.assertEqual(self.sweep(), ([OURS, other], {}))
         self.assertEqual(self.names(), [])
 
     def test_temporary_record(self) -> None:
@@ -111,28 +138,33 @@ class ClearedTests(LeftoverCase):
         self.assertEqual(self.sweep(), (["u.info"], {}))
         self.assertEqual(self.names(), [])
 
-    def test_empty_directories(self) -> None:
-        """Directories that ids with slashes left are cleared, inner ones first."""
-        run(self.store.create(UploadInfo("2024/05/17/u", 3)))
-        run(self.store.create(UploadInfo("2024/06/u", 3)))
-        run(self.store.remove("2024/05/17/u"))
-        self.age("2024/05/17", "2024/05", "2024/06", "2024")
-        self.assertEqual(self.sweep()[0], ["2024/05/17/"])
+    def test_directories_of_what_was_removed(self) -> None:
+        """Directories are cleared that were emptied in this sweep, inner ones first."""
+        for upload_id in ("2024/05/17/u", "2024/05/u", "2024/06/u"):
+            run(self.store.create(UploadInfo(upload_id, 3)))
+        self.put_old("2024/05/17/v.info.tmp")
+
+        def expire(upload: UploadInfo) -> None:
+            if upload.upload_id != "2024/06/u":
+                run(self.store.remove(upload.upload_id))
+
+        cleared, _ = self.sweep(expire=expire)
+        self.assertEqual(cleared, ["2024/05/17/", "2024/05/17/v.info.tmp"])
         self.assertEqual(os.listdir(self.path("2024")), ["06"])
 
-    def test_young_directory_above(self) -> None:
-        """A directory above goes only if it was old itself."""
+    def test_directory_of_an_orphan(self) -> None:
+        """The directory in which a record was half written goes with it."""
         os.makedirs(self.path("a/b"))
-        self.age("a/b")
-        self.assertEqual(self.sweep()[0], ["a/b/"])
-        self.assertEqual(self.names(), ["a"])
+        self.put_old("a/b/u.info.tmp", b"{")
+        self.assertEqual(self.sweep()[0], ["a/b/", "a/b/u.info.tmp"])
+        self.assertEqual(self.names(), [])
 
     def test_the_id_is_free_again(self) -> None:
         """An id that an orphan kept taken can be used after the sweep."""
-        self.put_old("u")
+        self.put_old(OURS)
         self.sweep()
-        run(self.store.create(UploadInfo("u", 3)))
-        self.assertEqual(append(self.store, "u", b"abc"), 3)
+        run(self.store.create(UploadInfo(OURS, 3)))
+        self.assertEqual(append(self.store, OURS, b"abc"), 3)
 
     def test_many_orphans(self) -> None:
         """A search takes a bounded number; the next ones take the others."""
@@ -166,6 +198,87 @@ class UntouchedTests(LeftoverCase):
         self.age("without-data.info", "day")
         self.assertEqual(self.assert_untouched(), {})
         self.assertEqual(run(self.store.info("without-data")).offset, 0)
+
+    def test_restored_from_a_backup(self) -> None:
+        """What has an old time of modification since a moment ago is young."""
+        self.put_old(OURS, b"abc")
+        for name in ("a.info.tmp", "a.unverified", "gone.removed", "gone"):
+            self.put_old(name, b"{}")
+        self.begin(self.store, b"0123456789")
+        run(self.store.set_state("u", UploadState.FINISHED))
+        os.unlink(self.path("u"))
+        self.age("u.info")
+        self.assertEqual(self.assert_untouched(super().make(files=OsFiles())), {})
+
+    def test_somebodys_own_directory(self) -> None:
+        """An empty directory in which nothing of ours was is not ours to clear."""
+        os.makedirs(self.path("project/empty"))
+        self.age("project/empty", "project")
+        self.assertEqual(self.assert_untouched(), {})
+        self.assertEqual(os.listdir(self.path("project")), ["empty"])
+
+    def test_somebodys_own_empty_file(self) -> None:
+        """An empty file of a name that we would not make is left alone, and told of."""
+        names = ["KEEP", "done.flag"]
+        for name in names:
+            self.put_old(name)
+        self.assertEqual(sorted(self.assert_untouched()), names)
+
+    def test_a_record_that_cannot_be_seen(self) -> None:
+        """Bytes whose record the disk does not tell of are no orphan."""
+        self.put_old(OURS, b"abc")
+        self.put_old(f"{OURS}.info", b"{}")
+        for error in (errno.EIO, errno.ESTALE, errno.EACCES):
+            plan = FailNames(f"{OURS}.info", {"exists", "read"}, error)
+            store = self.make(files=intercepted(AgedFiles(), plan))
+            self.assertEqual(list(self.assert_untouched(store)), [f"{OURS}.info"])
+
+    def test_a_record_that_cannot_be_read_now(self) -> None:
+        """While a record is unread any data file may be its own, and is told of."""
+        self.begin_at("x", OURS)
+        self.put_old(OURS, b"abc")
+        self.put_old("y.info.tmp", b"{")
+        for error in (errno.EMFILE, errno.EIO):
+            plan = FailNames("x.info", {"read"}, error)
+            self.put_old("y.info.tmp", b"{")
+            store = self.make(files=intercepted(AgedFiles(), plan))
+            cleared, left_alone = self.sweep(store)
+            self.assertEqual(cleared, ["y.info.tmp"])
+            self.assertEqual(sorted(left_alone), [OURS, "x.info"])
+        self.assertEqual(self.assert_untouched(), {})
+        self.assertEqual(run(self.store.info("x")).offset, 3)
+
+    def test_a_record_that_is_odd(self) -> None:
+        """A record at which the judge itself fails counts as unread."""
+        self.put_old(OURS, b"abc")
+        self.put_old("x.info", b"{}")
+
+        def fail(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+            if name == "read":
+                raise ZeroDivisionError
+            return call()
+
+        store = self.make(files=intercepted(AgedFiles(), fail))
+        self.assertEqual(list(self.assert_untouched(store)), [OURS])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_directory_that_cannot_be_read(self) -> None:
+        """Nor is anything an orphan while records may be in a directory unread."""
+        os.mkdir(self.path("day"))
+        self.put_old(OURS, b"abc")
+        plan = FailNames("day", {"scan"}, errno.EMFILE)
+        told = self.assert_untouched(self.make(files=intercepted(AgedFiles(), plan)))
+        self.assertEqual(sorted(told), [OURS, "day/"])
+
+    def test_a_directory_of_the_file_system(self) -> None:
+        """What only root may read, or no id begins with, hides no record."""
+        self.put_old(OURS, b"abc")
+        for name in ("lost+found", ".cache"):
+            os.mkdir(self.path(name))
+            plan = FailNames(name, {"scan"}, errno.EACCES)
+            store = self.make(files=intercepted(AgedFiles(), plan))
+            self.assertEqual(self.sweep(store), ([OURS], {}))
+            self.put_old(OURS, b"abc")
 
     def test_somebodys_own_file(self) -> None:
         """Bytes under an id that we would not make are left alone, and told of."""
@@ -219,7 +332,7 @@ class UntouchedTests(LeftoverCase):
             (errno.EIO, "input/output error"),
             (errno.EACCES, "permission denied"),
         ):
-            store = self.make(files=intercepted(OsFiles(), FailCalls("read", error)))
+            store = self.make(files=intercepted(AgedFiles(), FailCalls("read", error)))
             told = self.assert_untouched(store)
             self.assertEqual(told, {"u.info": f"cannot be read: {text}"})
 
@@ -260,7 +373,7 @@ class RemovalTests(LeftoverCase):
         run(self.store.create(UploadInfo(upload_id, 3)))
         append(self.store, upload_id, b"abc")
         plan = FailCalls("nothing yet")
-        broken = self.make(files=intercepted(OsFiles(), plan))
+        broken = self.make(files=intercepted(AgedFiles(), plan))
         plan.name = "unlink"
         self.assertRaises(StorageFailed, run, broken.remove(upload_id))
         self.flushLoggedErrors(OSError)
@@ -280,8 +393,8 @@ class RemovalTests(LeftoverCase):
         for number in range(1, 9):
             for moment in ("before", "after"):
                 self.directory = self.mktemp()
-                plan = DieAt(OsFiles(), 10**9, moment)
-                dying = self.make(files=intercepted(OsFiles(), plan))
+                plan = DieAt(AgedFiles(), 10**9, moment)
+                dying = self.make(files=intercepted(AgedFiles(), plan))
                 self.store = self.make()
                 self.begin(self.store, b"abc")
                 plan.number = plan.count + number
@@ -320,11 +433,44 @@ class RemovalTests(LeftoverCase):
         self.put("u", b"")
         self.assertEqual(self.assert_untouched(), {})
 
+    def test_a_creation_at_the_last_moment(self) -> None:
+        """What is gone is not unlinked: by then the name may be a new upload's."""
+        self.cut_short("u")
+        os.unlink(self.path("u"))
+        unlinked: list[str] = []
+
+        def note(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+            if name == "unlink":
+                unlinked.append(os.path.basename(args[0]))
+            return call()
+
+        store = self.make(files=intercepted(AgedFiles(), note))
+        unlinked.clear()  # it tried the directory
+        self.assertEqual(self.sweep(store), (["u.removed"], {}))
+        self.assertEqual(unlinked, ["u.removed"])
+
+    def test_a_record_at_the_last_moment(self) -> None:
+        """An upload that came after the last look keeps its bytes."""
+        self.cut_short("u")
+        self.age("u")
+        seen: list[str] = []
+
+        def come(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+            if name == "exists" and args[0].endswith("/u.info"):
+                seen.append(name)
+                if len(seen) == 4:  # 1, 2: an orphan? the search; 3: the second look
+                    self.put("u.info", b"{}")
+            return call()
+
+        store = self.make(files=intercepted(AgedFiles(), come))
+        self.assertEqual(self.sweep(store)[0], ["u.removed"])
+        self.assertEqual(self.content("u"), b"abc")
+
     def test_full_disk(self) -> None:
         """Where no name fits any more uploads can be removed all the same."""
         self.begin(self.store, b"abc")
         full = FailCalls("replace", errno.ENOSPC)
-        run(self.make(files=intercepted(OsFiles(), full)).remove("u"))
+        run(self.make(files=intercepted(AgedFiles(), full)).remove("u"))
         self.assertEqual((full.count, self.names()), (1, []))
 
 
@@ -342,7 +488,7 @@ class SearchTests(LeftoverCase):
 
         for number in range(3 * BATCH_NAMES):
             run(self.store.create(UploadInfo(f"u{number}", 3)))
-        search = self.make(files=intercepted(OsFiles(), note)).search(BEFORE_S)
+        search = self.make(files=intercepted(AgedFiles(), note)).search(BEFORE_S)
         reads.clear()
         found = 0
         while (batch := run(search.next_batch())) is not None:
@@ -373,7 +519,7 @@ class SearchTests(LeftoverCase):
 
         for upload_id in ("a", "b", "c"):
             run(self.store.create(UploadInfo(upload_id, 3)))
-        search = self.make(files=intercepted(OsFiles(), fail)).search(BEFORE_S)
+        search = self.make(files=intercepted(AgedFiles(), fail)).search(BEFORE_S)
         batch = run(search.next_batch())
         assert batch is not None
         self.assertEqual(sorted(u.upload_id for u in batch.uploads), ["a", "c"])
@@ -393,13 +539,24 @@ class RaceTests(LeftoverCase):
         change()
         return run(search.clear(found[0]))
 
+    def change_directory(self, change: Callable[[], Any]) -> bool:
+        """Find an emptied directory, and do as :meth:`change` does."""
+        run(self.store.create(UploadInfo("day/v", 3)))
+        search = self.store.search(BEFORE_S)
+        found: list[Leftover] = []
+        while (batch := run(search.next_batch())) is not None:
+            for upload in batch.uploads:
+                run(self.store.remove(upload.upload_id))
+            found += batch.leftovers
+        self.assertEqual([leftover.name for leftover in found], ["day/"])
+        change()
+        return run(search.clear(found[0]))
+
     def test_another_process_was_faster(self) -> None:
         """What is gone by then is no error."""
         self.put_old(OURS, b"abc")
         self.assertFalse(self.change(OURS, lambda: os.unlink(self.path(OURS))))
-        os.mkdir(self.path("day"))
-        self.age("day")
-        self.assertFalse(self.change("day/", lambda: os.rmdir(self.path("day"))))
+        self.assertFalse(self.change_directory(lambda: os.rmdir(self.path("day"))))
 
     def test_bytes_came(self) -> None:
         """A file that grows again is in use."""
@@ -415,21 +572,18 @@ class RaceTests(LeftoverCase):
 
     def test_an_upload_moved_in(self) -> None:
         """A directory that is used again stays."""
-        os.mkdir(self.path("day"))
-        self.age("day")
 
         def move_in() -> None:
             run(self.store.create(UploadInfo("day/u", 3)))
-            self.age("day")
 
-        self.assertFalse(self.change("day/", move_in))
+        self.assertFalse(self.change_directory(move_in))
         self.assertEqual(run(self.store.info("day/u")).offset, 0)
 
     def test_a_storage_that_fails(self) -> None:
         """What cannot be cleared away is an error, which tells no path."""
         self.put_old(OURS, b"abc")
         plan = FailCalls("nothing yet")
-        store = self.make(files=intercepted(OsFiles(), plan))
+        store = self.make(files=intercepted(AgedFiles(), plan))
         plan.name = "unlink"
         search = store.search(BEFORE_S)
         clearing = search.clear(Leftover(OURS, OURS))

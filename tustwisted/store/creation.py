@@ -63,7 +63,9 @@ class Creation:
         """
         shelf, upload_id = self._shelf, self._info.upload_id
         # A record may stand without data, when the power failed.
-        if shelf.files.exists(shelf.layout.record(upload_id)):
+        with storage_errors(upload_id):
+            is_taken = shelf.files.exists(shelf.layout.record(upload_id))
+        if is_taken:
             raise UploadExists(upload_id)
         try:
             return self._create_content(shelf.layout.content(upload_id))

@@ -110,10 +110,19 @@ class IFiles(Interface):
         """
 
     def changed_s(path: str) -> float:
-        """Tell when a name in a directory last changed, seconds since 1970."""
+        """
+        Tell when anything of a file or a directory last changed, seconds since 1970.
+
+        That is its content or what else is known of it: unlike the time when a byte was
+        written, it cannot be set back.
+        """
 
     def exists(path: str) -> bool:
-        """Tell whether anything is there, also a symlink that leads nowhere."""
+        """
+        Tell whether anything is there, also a symlink that leads nowhere.
+
+        :raises OSError: the file system does not tell.
+        """
 
     def read(path: str, limit: int) -> bytes:
         """Read a small file whole, but not more than ``limit`` bytes."""
@@ -213,11 +222,16 @@ class OsFiles:
 
     def changed_s(self, path: str) -> float:
         """See :meth:`IFiles.changed_s`."""
-        return os.lstat(path).st_mtime
+        found = os.lstat(path)
+        return max(found.st_mtime, found.st_ctime)
 
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""
-        return os.path.lexists(path)
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def read(self, path: str, limit: int) -> bytes:
         """See :meth:`IFiles.read`."""

@@ -4,6 +4,9 @@ What is nobody's in an upload directory: judged by name, record and age.
 It blocks, and takes nothing away that it has not looked at again.  Hidden files, files
 of other names than ours, symlinks, sockets and the locks of tusd are never touched, and
 an unreadable record is only told of (DESIGN D8).
+
+The age of a file is the time since anything of it changed: a file that is restored from
+a backup has its old time of modification at once, and its record only later.
 """
 
 from __future__ import annotations
@@ -35,12 +38,14 @@ Verdict = UploadInfo | Leftover | LeftAlone | None
 MAX_ELSEWHERE = 10_000
 """With more uploads whose bytes have another name, any file may be such bytes."""
 
+MAX_DIRECTORIES = 10_000
+"""So many are remembered in one search; the empty ones of others stay."""
+
 _OUR_ID = re.compile(r"[0-9a-f]{32}")
 """What :func:`tustwisted.protocol.ids.new_id` makes."""
 
-_OF_THE_FILE_SYSTEM = "lost+found"
-
-_NOT_EMPTY = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+_IN_USE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
+"""What a directory says that is not empty, or on which a disk is mounted."""
 
 
 @define(eq=False)
@@ -57,10 +62,20 @@ class Judge:
     _elsewhere: set[str] = field(init=False, factory=set)
     """Files that records name as the place of their bytes, beside the usual ones."""
 
-    def look_at(self, path: str, is_directory: bool) -> Verdict:
-        """Judge one name, other than that of a data file (see :meth:`orphan`)."""
-        if is_directory:
-            return self._directory(path)
+    _directories: set[str] = field(init=False, factory=set)
+    """Where an upload or a leftover was seen, but for the root."""
+
+    _misses_records: bool = field(init=False, default=False)
+    """Some record could not be read, and any data file may be named in it."""
+
+    def look_at(self, path: str) -> Verdict:
+        """Judge the name of a file, other than a data file (see :meth:`orphan`)."""
+        verdict = self._look_beside_data(path)
+        if isinstance(verdict, UploadInfo | Leftover):
+            self._note_directory(path)
+        return verdict
+
+    def _look_beside_data(self, path: str) -> Verdict:
         for ending, judge in (
             (RECORD_ENDING, self._record),
             (TEMPORARY_ENDING, self._temporary),
@@ -86,30 +101,62 @@ class Judge:
         """
         Judge an orphan, when all records were read.
 
-        An id of an application's own might be the name of somebody's own file.
+        An id of an application's own might be the name of somebody's own file, also of
+        an empty one.
         """
         if not self.is_orphan(path):
             return None
         place = self._shelf.layout.content(path)
         is_known = place in self._elsewhere or len(self._elsewhere) >= MAX_ELSEWHERE
-        stat = None if is_known else self._shelf.files.stat(place)
-        if stat is None:
+        if is_known or self._shelf.files.stat(place) is None:
             return None
-        if stat.size == 0 or _OUR_ID.fullmatch(path) is not None:
-            return Leftover(path, path)
-        return LeftAlone(path, "has no record, and not the kind of name that we make")
+        if _OUR_ID.fullmatch(path) is None:
+            return LeftAlone(path, "has no record, and not the kind of name we make")
+        if self._misses_records:
+            return LeftAlone(path, "may belong to a record that could not be read")
+        self._note_directory(path)
+        return Leftover(path, path)
+
+    def unread_directory(self, path: str, error: OSError) -> LeftAlone:
+        """Note that the records in a directory, or some, could not be read."""
+        self._misses_records = True
+        return LeftAlone(f"{path or '.'}/", f"cannot be read: {_plainly(error)}")
+
+    def directories(self) -> list[str]:
+        """List where this search saw an upload or a leftover, inner ones first."""
+        return sorted(self._directories, reverse=True)
+
+    def emptied(self, path: str) -> Verdict:
+        """
+        Judge a directory, when what was seen in it was removed if it was to be.
+
+        Nobody knows who made one that was empty before.
+        """
+        place = self._shelf.layout.content(path)
+        is_left = path in self._directories and not any(
+            True for _ in self._shelf.files.scan(place)
+        )
+        return Leftover(path, f"{path}/") if is_left else None
 
     # -- one kind of name each ---------------------------------------------------------
 
     def _record(self, upload_id: str, path: str) -> Verdict:
         try:
-            seen = lookup.see(self._shelf, upload_id)
-        except UploadNotFound:
-            return self._useless_record(upload_id, path)
+            return self._read_record(upload_id, path)
         except FileNotFoundError:
             return None  # removed meanwhile
         except OSError as error:
+            self._misses_records = True
             return LeftAlone(path, f"cannot be read: {_plainly(error)}")
+        except Exception:
+            self._misses_records = True
+            raise
+
+    def _read_record(self, upload_id: str, path: str) -> Verdict:
+        try:
+            seen = lookup.see(self._shelf, upload_id)
+        except UploadNotFound:
+            return self._useless_record(upload_id, path)
         if seen.path != self._shelf.layout.content(upload_id):
             self._note_elsewhere(seen.path)
         return seen.info
@@ -118,8 +165,6 @@ class Judge:
         usual = self._shelf.layout.content(upload_id)
         try:
             record = self._shelf.read(upload_id)
-        except FileNotFoundError:
-            return None
         except UploadNotFound:
             return LeftAlone(path, "makes no sense")
         try:
@@ -127,6 +172,7 @@ class Judge:
         except UploadNotFound:
             return LeftAlone(path, "names a data file out of the directory")
         if place != usual:  # the file may be on a disk that is not mounted now
+            self._note_elsewhere(place)
             return LeftAlone(path, "names a data file that is missing")
         is_useless = not self._shelf.files.exists(usual) and self._is_old(path)
         return Leftover(upload_id, path) if is_useless else None
@@ -134,6 +180,11 @@ class Judge:
     def _note_elsewhere(self, place: str) -> None:
         if len(self._elsewhere) < MAX_ELSEWHERE:
             self._elsewhere.add(place)
+
+    def _note_directory(self, path: str) -> None:
+        directory = os.path.dirname(path)
+        if directory and len(self._directories) < MAX_DIRECTORIES:
+            self._directories.add(directory)
 
     def _temporary(self, upload_id: str, path: str) -> Verdict:
         return Leftover(upload_id, path) if self._is_old(path) else None
@@ -147,8 +198,8 @@ class Judge:
         """Judge a removal that did not end: a new upload may have the id by now."""
         if self._shelf.files.exists(self._shelf.layout.record(upload_id)):
             return Leftover(upload_id, path)
-        stat = self._shelf.files.stat(self._removed_content(upload_id))
-        is_left = stat is None or stat.modified_s <= self._before_s
+        place = self._removed_content(upload_id)
+        is_left = self._shelf.files.stat(place) is None or self._is_old_at(place)
         return Leftover(upload_id, path) if is_left else None
 
     def _removed_content(self, upload_id: str) -> str:
@@ -158,21 +209,14 @@ class Judge:
             return layout.find_content(upload_id, record.storage_path)
         return layout.content(upload_id)
 
-    def _directory(self, path: str) -> Verdict:
-        if not is_upload_id(path) or os.path.basename(path) == _OF_THE_FILE_SYSTEM:
-            return None
-        is_left = self._is_old_directory(path) and not any(
-            True for _ in self._shelf.files.scan(self._shelf.layout.content(path))
-        )
-        return Leftover(path, f"{path}/") if is_left else None
-
     def _is_old(self, path: str) -> bool:
-        stat = self._shelf.files.stat(self._shelf.layout.content(path))
-        return stat is not None and stat.modified_s <= self._before_s
+        return self._is_old_at(self._shelf.layout.content(path))
 
-    def _is_old_directory(self, path: str) -> bool:
-        place = self._shelf.layout.content(path)
-        return self._shelf.files.changed_s(place) <= self._before_s
+    def _is_old_at(self, place: str) -> bool:
+        files = self._shelf.files
+        return (
+            files.stat(place) is not None and files.changed_s(place) <= self._before_s
+        )
 
     # -- clearing away -----------------------------------------------------------------
 
@@ -191,7 +235,7 @@ class Judge:
             except (FileNotFoundError, UploadNotFound):
                 return False  # another process was faster
             except OSError as error:
-                if error.errno in _NOT_EMPTY:
+                if error.errno in _IN_USE:
                     return False  # an upload has moved in
                 raise
         return True
@@ -199,7 +243,9 @@ class Judge:
     def _look_again(self, name: str) -> Verdict:
         if is_upload_id(name):
             return self.orphan(name)
-        return self.look_at(name.removesuffix("/"), name.endswith("/"))
+        if name.endswith("/"):
+            return self.emptied(name.removesuffix("/"))
+        return self.look_at(name)
 
     def _take_away(self, leftover: Leftover) -> None:
         name, upload_id = leftover.name, leftover.upload_id
@@ -213,18 +259,19 @@ class Judge:
             self._shelf.files.unlink(self._shelf.layout.content(name))
 
     def _end_removal(self, upload_id: str) -> None:
-        shelf = self._shelf
-        if not shelf.files.exists(shelf.layout.record(upload_id)):
-            with suppress(FileNotFoundError):
-                shelf.files.unlink(self._removed_content(upload_id))
-        shelf.files.unlink(shelf.layout.removed(upload_id))
+        """Remove the bytes, unless an upload has the id by now, and then the note."""
+        files, layout = self._shelf.files, self._shelf.layout
+        place = self._removed_content(upload_id)
+        # What is gone is not unlinked again: its name is free for a new upload.
+        if not files.exists(layout.record(upload_id)) and files.exists(place):
+            files.unlink(place)
+        files.unlink(layout.removed(upload_id))
 
     def _remove_directories(self, path: str) -> None:
-        """Remove an empty directory, and those above that are empty and old too."""
-        above = os.path.dirname(path)
-        is_old = bool(above) and self._is_old_directory(above)  # its time changes now
+        """Remove an empty directory, and those above that are empty then."""
         self._shelf.files.remove_directory(self._shelf.layout.content(path))
-        if is_old:
+        above = os.path.dirname(path)
+        if above:
             with suppress(OSError):
                 self._remove_directories(above)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -12,8 +12,8 @@ from zope.interface import implementer
 
 from tustwisted.abilities import Batch, ISearch, LeftAlone, Leftover
 from tustwisted.interfaces import IDisk
+from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.store import lookup
 from tustwisted.store.leftovers import Judge, Verdict
 from tustwisted.store.shelf import Shelf
 
@@ -33,6 +33,9 @@ interval of the interpreter): a step is over before that (``bench/sweep.py``).
 MAX_ORPHANS = 1000
 """So many are cleared away in one search at the most; the next one finds the others."""
 
+_OF_THE_FILE_SYSTEM = "lost+found"
+"""Only root may read it."""
+
 
 @implementer(ISearch)
 @define(eq=False)
@@ -42,6 +45,7 @@ class FileSearch:
 
     A record may name the file in which its bytes lie (tusd's hooks can do that).  So
     whether a file without a record is an orphan is known when all records were read.
+    Directories come last, when what was in them is gone.
 
     :param before_s: what was changed later is no leftover, seconds since 1970.
     :param is_stopped: asked before each step.
@@ -53,10 +57,12 @@ class FileSearch:
     _is_stopped: Callable[[], bool]
     _judge: Judge = field(init=False)
     _verdicts: Generator[Verdict, None, None] = field(init=False)
+    _directories: Generator[Verdict, None, None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._judge = Judge(self._shelf, self._before_s)
         self._verdicts = self._look()
+        self._directories = self._look_for_emptied()
 
     async def next_batch(self) -> Batch | None:
         """See :meth:`tustwisted.abilities.ISearch.next_batch`."""
@@ -70,11 +76,14 @@ class FileSearch:
     def close(self) -> None:
         """Close the directory that is being read."""
         self._verdicts.close()
+        self._directories.close()
 
     def _next(self) -> Batch | None:
         if self._is_stopped():
             return None
         verdicts = list(islice(self._verdicts, BATCH_NAMES))
+        if not verdicts:  # and all of the batches before was done
+            verdicts = list(islice(self._directories, BATCH_NAMES))
         if not verdicts:
             return None
         return Batch(
@@ -86,14 +95,47 @@ class FileSearch:
     def _look(self) -> Generator[Verdict, None, None]:
         """Give one verdict for each name, so that steps can be counted."""
         orphans: list[str] = []
-        for path, is_directory in lookup.walk(self._shelf):
-            yield _if_there(self._judge.look_at, path, is_directory)
-            if is_directory or len(orphans) >= MAX_ORPHANS:
+        unread: list[LeftAlone] = []
+        for path, is_directory in self._walk(unread):
+            if is_directory:
+                yield None
                 continue
-            if _if_there(self._judge.is_orphan, path):
+            yield _if_there(self._judge.look_at, path)
+            if len(orphans) < MAX_ORPHANS and _if_there(self._judge.is_orphan, path):
                 orphans.append(path)
+        yield from unread
         for path in orphans:
             yield _if_there(self._judge.orphan, path)
+
+    def _look_for_emptied(self) -> Generator[Verdict, None, None]:
+        for path in self._judge.directories():
+            yield _if_there(self._judge.emptied, path)
+
+    def _walk(self, unread: list[LeftAlone]) -> Iterator[tuple[str, bool]]:
+        """Do what :func:`.lookup.walk` does, and tell what could not be read."""
+        above = [""]
+        while above:
+            directory = above.pop()
+            try:
+                for name, is_directory in self._scan(directory):
+                    path = f"{directory}/{name}" if directory else name
+                    yield path, is_directory
+                    if is_directory and _may_hold_uploads(path):
+                        above.append(path)
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # removed meanwhile
+            except OSError as error:
+                unread.append(self._judge.unread_directory(directory, error))
+
+    def _scan(self, directory: str) -> Iterator[tuple[str, bool]]:
+        layout = self._shelf.layout
+        place = layout.content(directory) if directory else layout.root
+        return self._shelf.files.scan(place)
+
+
+def _may_hold_uploads(path: str) -> bool:
+    """Tell whether ids may begin with the name of a directory."""
+    return is_upload_id(path) and path != _OF_THE_FILE_SYSTEM
 
 
 def _if_there(
