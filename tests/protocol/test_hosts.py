@@ -9,7 +9,17 @@ from tustwisted.protocol.hosts import is_host, names_host, parse_public_url
 BAD_HOSTS = (
     *(b"a/b", b"u@a", b"a b", b'a"', b"'a'", b"a\x01", b"a\x00b", b"a\x7f", b"a\tb"),
     *(b"a\r\nX: y", b"a\n", b"\xff", b"a,b", b"a;b", b"a\\b", b"a%41", b"<a>", b"."),
-    *(b"a..b", b":80", b"a:b", b"a:123456", b"a:80:80", b"[::1", b"::1", b"[]"),
+    *(
+        b"a..b",
+        b":80",
+        b"a:b",
+        b"a:123456",
+        b"a:80:80",
+        b"a:65536",
+        b"[::1",
+        b"::1",
+        b"[]",
+    ),
     *(b"[g::1]", b"[::1]x", b"[1.2.3.4]", b"[::1%eth0]", b"a" * 64 + b".example"),
 )
 """What must never stand in a URL of ours (T-251)."""

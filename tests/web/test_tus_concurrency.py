@@ -163,6 +163,9 @@ class TakeOverTests(_BusyCase):
             (message(b"PATCH", self.path, b"Upload-Offset: 3", body=b"x"), 415),
             (patch(self.path, 3, tus=b"2", body=b"x"), 412),
             (message(b"DELETE", BASE + b"unknown"), 404),
+            (patch(self.path, 10, body=b"x"), 409),
+            (patch(self.path, 3, body=b"much too long"), 413),
+            (patch(self.path, 3, b"Upload-Length: 8", body=b"x"), 400),
         ):
             self.assertEqual(self.server.ask(sent).status, status)
         self.holder.send(in_chunks(b"defghi"), LAST_CHUNK)

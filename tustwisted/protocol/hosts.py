@@ -9,8 +9,10 @@ from ipaddress import AddressValueError, IPv6Address
 # labels as long as DNS has them, which Klein wants to be able to encode.
 _LABEL = rb"[A-Za-z0-9_~-]{1,63}"
 _HOST = re.compile(
-    rb"(?:%b(?:\.%b)*\.?|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?" % (_LABEL, _LABEL)
+    rb"(?:%b(?:\.%b)*\.?|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?" % (_LABEL, _LABEL)
 )
+
+_LARGEST_PORT = 65535
 
 _URL = re.compile(r"(https?)://([^/?#]+)((?:/(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})*)*)")
 _DOTS = re.compile(r"/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
@@ -32,8 +34,10 @@ def names_host(value: bytes) -> bool:
     Row T-251.
     """
     match = _HOST.fullmatch(value)
-    if match is None or match[1] is None:
-        return match is not None
+    if match is None or int(match[2] or 0) > _LARGEST_PORT:
+        return False
+    if match[1] is None:
+        return True
     try:
         IPv6Address(match[1].decode("ascii"))
     except AddressValueError:

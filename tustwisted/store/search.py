@@ -71,7 +71,7 @@ class FileSearch:
     async def clear(self, leftover: Leftover) -> bool:
         """See :meth:`tustwisted.abilities.ISearch.clear`."""
         # As removal does: to free the blocks of a large file takes seconds.
-        return await self._disk.write(self._judge.clear, leftover)
+        return await self._disk.copy(self._judge.clear, leftover)
 
     def close(self) -> None:
         """Close the directory that is being read."""

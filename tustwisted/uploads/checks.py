@@ -12,25 +12,34 @@ from tustwisted.errors import (
     UploadTooLarge,
 )
 from tustwisted.protocol.checksum import Checksum
+from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.uploads.chunk import Chunk
 
 
-def check_without_lock(upload: UploadInfo, chunk: Chunk) -> None:
+def check_without_lock(
+    upload: UploadInfo, chunk: Chunk, max_size_bytes: int | None
+) -> None:
     """
     Judge what no other request can put right, so that a bad one stops no good one.
 
-    An offset above the stored one may become right while the holder goes on (D5).
+    An offset above the stored one may become right while the holder goes on (D5), but
+    not one past the end.
 
     :raises ModifyFinal: final uploads take no bytes.
     :raises UnsupportedChecksum: it cannot be verified.
-    :raises OffsetConflict: the upload is past the chunk's offset already.
+    :raises OffsetConflict: the upload is past the chunk's offset already, or will never
+        come to it.
+    :raises TusError: as :func:`check_under_lock`, where the offset is right as it is.
     """
     if upload.is_final:
         raise ModifyFinal
     check_checksum(chunk)
-    if chunk.offset < upload.offset:
+    end = MAX_BYTES if upload.length is None else upload.length
+    if not upload.offset <= chunk.offset <= end:
         raise OffsetConflict(upload.offset, chunk.offset)
+    if chunk.offset == upload.offset:
+        check_under_lock(upload, chunk, max_size_bytes)
 
 
 def check_under_lock(

@@ -34,6 +34,7 @@ class Receiving:
     _lookup: Lookup
     _ongoing: Ongoing
     _opening: Opening
+    _max_size_bytes: int | None
     _claims: set[Claim] = field(init=False, factory=set)
 
     async def receive(
@@ -82,7 +83,7 @@ class Receiving:
 
     async def _find(self, upload_id: str, chunk: Chunk) -> UploadInfo:
         upload = await self._lookup.find(upload_id)
-        check_without_lock(upload, chunk)
+        check_without_lock(upload, chunk, self._max_size_bytes)
         return upload
 
     async def _take(

@@ -103,7 +103,7 @@ class Uploads:
             store, limit, self._random_bytes, self._now_s, locks, self._finishing
         )
         opening = Opening(store, lookup, self._disk, step, limit)
-        self._receiving = Receiving(locks, lookup, self._ongoing, opening)
+        self._receiving = Receiving(locks, lookup, self._ongoing, opening, limit)
         self._readings = Readings(store, lookup, self._disk, self.clock)
         self._sweeping = Sweeping(
             store, locker, lookup, self.clock, is_wanted=lambda: self.is_running

@@ -95,7 +95,7 @@ class CorsPolicy:
 
         :param origin: as the browser wrote it.
         """
-        if _WRITTEN_ORIGIN.fullmatch(origin) is None:
+        if _WRITTEN_ORIGIN.fullmatch(origin) is None or origin == b"*":
             return False
         if ANY_ORIGIN in self.origins:
             return True
