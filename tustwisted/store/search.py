@@ -112,7 +112,7 @@ class FileSearch:
             yield _if_there(self._judge.emptied, path)
 
     def _walk(self, unread: list[LeftAlone]) -> Iterator[tuple[str, bool]]:
-        """Do what :func:`.lookup.walk` does, and tell what could not be read."""
+        """Walk as :mod:`tustwisted.store.lookup` does; tell what could not be read."""
         above = [""]
         while above:
             directory = above.pop()
