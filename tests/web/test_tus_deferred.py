@@ -259,6 +259,15 @@ class LimitTests(_DeferredCase):
         self.assertEqual(response[b"Connection"], b"close")
         self.assert_deferred(5)
 
+    def test_chunked_at_once(self) -> None:
+        """The connection ends also when the whole body came with its head (T-112)."""
+        client = self.server.connect()
+        response = client.ask(patch(self.path, 3, chunks=[b"defg"]))
+        self.assert_refused(response, 413, "ERR_MAX_SIZE_EXCEEDED")
+        self.assertEqual(response[b"Connection"], b"close")
+        self.assertTrue(client.closed)
+        self.assert_deferred(5)
+
     def test_exactly(self) -> None:
         """At the maximum it is still incomplete, until its length is told (T-113)."""
         self.assertEqual(self.send(self.path, 3, body=b"de").status, 204)

@@ -79,7 +79,7 @@ PROBLEMS: dict[type[TusError], Problem] = {
     # tus 1.0.0, PATCH (T-028)
     errors.OffsetConflict: Problem(409, "ERR_MISMATCHED_OFFSET"),
     # tus 1.0.0, Creation (T-058)
-    errors.UploadTooLarge: Problem(413, "ERR_MAX_SIZE_EXCEEDED", closes=True),
+    errors.UploadTooLarge: Problem(413, "ERR_MAX_SIZE_EXCEEDED"),
     # RFC 9110 section 15.5.14 (T-030, T-032, T-036)
     errors.UploadSizeExceeded: Problem(413, "ERR_UPLOAD_SIZE_EXCEEDED", closes=True),
     # RFC 4918 section 11.3 (T-233)

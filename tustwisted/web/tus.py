@@ -21,6 +21,7 @@ from tustwisted.errors import (
     TusError,
     UnsupportedChecksum,
     UploadNotFound,
+    UploadTooLarge,
 )
 from tustwisted.protocol.checksum import ALGORITHMS
 from tustwisted.protocol.concat import Final
@@ -145,7 +146,7 @@ class TusRoutes:
             request, receiver.upload.upload_id
         )  # of an error, too (T-087)
         try:
-            return await _outcome_of(receiver)
+            return await _outcome_of(request, receiver)
         except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
             request.responseHeaders.removeHeader(b"Location")  # nothing is there
             raise
@@ -201,7 +202,7 @@ class TusRoutes:
             read_checksum(request, body, self._offered(request)),
         )
         receiver = await self._uploads.receive(upload_id, chunk, body.deliver_to)
-        upload = await _outcome_of(receiver)
+        upload = await _outcome_of(request, receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
         _set_expiry(request, await self._uploads.expires_at(upload))
@@ -243,10 +244,13 @@ class TusRoutes:
         return respond_internal(request)
 
 
-async def _outcome_of(receiver: Receiver) -> UploadInfo:
+async def _outcome_of(request: Request, receiver: Receiver) -> UploadInfo:
     """Wait for what becomes of an upload that has got its body."""
     try:
         return await receiver.outcome()
+    except UploadTooLarge:
+        request.setHeader(b"Connection", b"close")  # also if the body had come (T-112)
+        raise
     except ConnectionClosed:
         log.debug("a client left while {upload} came", upload=receiver.upload.upload_id)
         await Deferred[None]()  # nobody to answer: Klein cancels this in a moment
