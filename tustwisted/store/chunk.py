@@ -97,18 +97,9 @@ class FileChunk:
 
     def _note(self) -> None:
         """Note where the chunk begins, at one stroke, before its first byte."""
-        shelf, layout = self._shelf, self._shelf.layout
-        temporary = layout.temporary(self._upload_id)
+        path = self._shelf.layout.unverified(self._upload_id)
         with storage_errors(self._upload_id):
-            try:
-                shelf.files.write(
-                    temporary, b"%d\n" % self._base, shelf.file_mode, False
-                )
-                shelf.files.replace(temporary, layout.unverified(self._upload_id))
-            except OSError:
-                with suppress(OSError):
-                    shelf.files.unlink(temporary)
-                raise
+            self._shelf.place(self._upload_id, path, b"%d\n" % self._base, synced=False)
         # What lies past the note must never be called safe, not even by a power loss.
         self._writer.marks = False
         self._is_noted = True

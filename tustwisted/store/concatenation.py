@@ -26,9 +26,9 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDisk
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.creation import Creation
-from tustwisted.store.failures import NOTHING_THERE, storage_errors
+from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen, look_up
-from tustwisted.store.reader import require_same
+from tustwisted.store.reader import open_seen
 from tustwisted.store.records import encode_record
 from tustwisted.store.shelf import Shelf
 
@@ -153,7 +153,7 @@ class Concatenation:
     def _copy_some(self, most_bytes: int) -> None:
         part = self._parts[0]
         if self._source == _CLOSED:
-            self._source = self._open(part)
+            self._source = open_seen(self._shelf, part)
             self._read_bytes = 0
         count = min(most_bytes, part.info.offset - self._read_bytes)
         if count:
@@ -185,20 +185,6 @@ class Concatenation:
         if not copied:
             raise OSError(errno.EIO, "the file takes no bytes")
         return copied
-
-    def _open(self, part: Seen) -> int:
-        try:
-            fd = self._shelf.files.open_to_read(part.path)
-        except OSError as error:
-            if error.errno in NOTHING_THERE:
-                raise UploadNotFound from None
-            raise
-        try:
-            require_same(self._shelf, fd, part)
-        except TusError:
-            self._shelf.files.close(fd)
-            raise
-        return fd
 
     def commit(self) -> None:
         """

@@ -140,7 +140,7 @@ def find_awaiting_finish(shelf: Shelf, is_stopped: Callable[[], bool]) -> list[s
 
 def find_ids(shelf: Shelf) -> Iterator[str]:
     """Find every id that has a record, in no order."""
-    for path, is_directory in walk(shelf):
+    for path, is_directory in _walk(shelf):
         if not is_directory and path.endswith(RECORD_ENDING):
             upload_id = path.removesuffix(RECORD_ENDING)
             if is_upload_id(upload_id):
@@ -150,12 +150,12 @@ def find_ids(shelf: Shelf) -> Iterator[str]:
 def find_directories(shelf: Shelf) -> Iterator[str]:
     """Find every directory in which uploads may lie, the root first."""
     yield shelf.layout.root
-    for path, is_directory in walk(shelf):
+    for path, is_directory in _walk(shelf):
         if is_directory:
             yield shelf.layout.content(path)
 
 
-def walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
+def _walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
     """Find every name under the root but hidden ones, and which are directories."""
     prefixes = [""]
     while prefixes:

@@ -62,28 +62,35 @@ def open_reader(shelf: Shelf, upload_id: str) -> FileReader:
     seen = look_up(shelf, upload_id)
     if seen.info.state is not UploadState.FINISHED:
         raise UploadNotFinished
+    return FileReader(seen.info, shelf.files, open_seen(shelf, seen))
+
+
+def open_seen(shelf: Shelf, seen: Seen) -> int:
+    """
+    Open the data file of an upload that was looked up before.
+
+    :returns: the descriptor.
+    :raises UploadNotFound: it was removed since, or another one has its id.
+    :raises StorageFailed: the file system would not let it be read.
+    """
+    upload_id = seen.info.upload_id
     try:
         fd = shelf.files.open_to_read(seen.path)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
-    reader = FileReader(seen.info, shelf.files, fd)
     try:
-        require_same(shelf, fd, seen)
+        _require_same(shelf, fd, seen)
     except BaseException:
-        reader.close()
+        with storage_errors(upload_id):
+            shelf.files.close(fd)
         raise
-    return reader
+    return fd
 
 
-def require_same(shelf: Shelf, fd: int, seen: Seen) -> None:
-    """
-    Refuse the file of another upload that got the id after we looked.
-
-    :raises UploadNotFound: it is another one, or was changed.
-    :raises StorageFailed: the file system would not tell.
-    """
+def _require_same(shelf: Shelf, fd: int, seen: Seen) -> None:
+    """Refuse the file of another upload that got the id after we looked."""
     with storage_errors(seen.info.upload_id):
         stat = shelf.files.stat_open(fd)
     modified_s = max(seen.info.created_s, stat.modified_s)

@@ -70,10 +70,22 @@ class Shelf:
         :raises OSError: the old record, if there was one, still holds.
         """
         upload_id = record.info.upload_id
+        self.place(
+            upload_id, self.layout.record(upload_id), encode_record(record), synced
+        )
+
+    def place(self, upload_id: str, path: str, content: bytes, synced: bool) -> None:
+        """
+        Put a small file beside an upload's data, whole or not at all.
+
+        :param path: of the file; the holder of the upload's lock writes one at a time.
+        :param synced: as for :meth:`put`.
+        :raises OSError: what was there before still is.
+        """
         temporary = self.layout.temporary(upload_id)
         try:
-            self.files.write(temporary, encode_record(record), self.file_mode, synced)
-            self.files.replace(temporary, self.layout.record(upload_id))
+            self.files.write(temporary, content, self.file_mode, synced)
+            self.files.replace(temporary, path)
         except OSError:
             with suppress(OSError):
                 self.files.unlink(temporary)

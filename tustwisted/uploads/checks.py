@@ -89,10 +89,21 @@ def check_size(length: int | None, end: int, max_size_bytes: int | None) -> None
     :raises UploadTooLarge: than the maximum.
     :raises UploadSizeExceeded: than the upload.
     """
-    if length is None and max_size_bytes is not None and end > max_size_bytes:
-        raise UploadTooLarge(max_size_bytes)
-    if length is not None and end > length:
+    if length is None:
+        check_maximum(end, max_size_bytes)
+    elif end > length:
         raise UploadSizeExceeded(length)
+
+
+def check_maximum(size_bytes: int, max_size_bytes: int | None) -> None:
+    """
+    Refuse an upload that is longer than any may be.
+
+    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :raises UploadTooLarge: it is.
+    """
+    if max_size_bytes is not None and size_bytes > max_size_bytes:
+        raise UploadTooLarge(max_size_bytes)
 
 
 def _with_length(
@@ -102,8 +113,7 @@ def _with_length(
         if length != upload.length:
             raise InvalidUploadLength("Upload-Length", "cannot be changed")
         return upload
-    if max_size_bytes is not None and length > max_size_bytes:
-        raise UploadTooLarge(max_size_bytes)
+    check_maximum(length, max_size_bytes)
     if length < upload.offset:
         raise InvalidUploadLength("Upload-Length", "is less than what is stored")
     return evolve(upload, length=length)

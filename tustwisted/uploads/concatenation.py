@@ -19,10 +19,10 @@ from tustwisted.errors import (
     ServerShutdown,
     UploadInterrupted,
     UploadNotFinished,
-    UploadTooLarge,
 )
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.checks import check_maximum
 from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
@@ -139,7 +139,5 @@ def _judge(
         raise InvalidUploadLength(
             "Upload-Length", f"is not the {total} bytes of the partial uploads"
         )
-    limit = MAX_BYTES if max_size_bytes is None else max_size_bytes
-    if total > limit:
-        raise UploadTooLarge(limit)
+    check_maximum(total, MAX_BYTES if max_size_bytes is None else max_size_bytes)
     return total

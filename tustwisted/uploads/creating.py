@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from attrs import frozen
 from twisted.logger import Logger
 
-from tustwisted.errors import UploadTooLarge
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.checks import check_maximum
 from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.locks import Locks
 
@@ -47,9 +47,8 @@ class Creating:
         is_partial: bool,
     ) -> UploadInfo:
         """See :meth:`tustwisted.uploads.uploads.Uploads.create`."""
-        limit = self._max_size_bytes
-        if length is not None and limit is not None and length > limit:
-            raise UploadTooLarge(limit)
+        if length is not None:
+            check_maximum(length, self._max_size_bytes)
         upload = UploadInfo(
             upload_id or new_id(self._random_bytes),
             length,
@@ -57,7 +56,7 @@ class Creating:
             created_s=self._now_s(),
             is_partial=is_partial,
         )
-        async with self.reserved(upload_id):
+        async with self._reserved(upload_id):
             await self._store.create(upload)
         log.info(
             "upload {upload_id} created, {length} bytes",
@@ -67,15 +66,6 @@ class Creating:
         if upload.awaits_finish:
             return await self._finishing.finish(upload.upload_id)
         return upload
-
-    def reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[None]:
-        """
-        Keep everybody off an id while an upload gets it.
-
-        :param upload_id: of an application's own; ``None``: a random one, which nobody
-            has had before.
-        """
-        return nullcontext() if upload_id is None else self._locks.held(upload_id)
 
     def plan_final(
         self,
@@ -94,3 +84,12 @@ class Creating:
             partial_uploads=tuple(partial_uploads),
             concat_header=concat_header,
         )
+
+    def _reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[None]:
+        """
+        Keep everybody off an id while an upload gets it.
+
+        :param upload_id: of an application's own; ``None``: a random one, which nobody
+            has had before.
+        """
+        return nullcontext() if upload_id is None else self._locks.held(upload_id)

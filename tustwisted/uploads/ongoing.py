@@ -59,8 +59,7 @@ class Ongoing:
         return self._receivers.get(upload_id)
 
     async def end(self) -> None:
-        """Let nothing begin, stop every receiver, and wait until all is settled."""
-        self.is_running = False
+        """Stop every receiver, and wait until all is settled; nothing may begin."""
         for receiver in list(self._receivers.values()):
             receiver.stop(ServerShutdown())
         while self._receivers or self._work:

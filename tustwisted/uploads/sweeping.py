@@ -111,9 +111,7 @@ class Sweeping:
                 lock.release()
         except UploadNotFound:
             pass  # somebody else was faster
-        except (
-            Exception
-        ) as error:  # an edge: no upload keeps the others from being swept
+        except Exception as error:  # an edge: no upload keeps the others from it
             swept.failed += 1
             if not isinstance(error, TusError):  # those were logged where they arose
                 log.failure("sweeping {upload_id} failed", upload_id=upload_id)

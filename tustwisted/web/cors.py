@@ -21,6 +21,7 @@ from tustwisted.protocol.cors import (
     parse_field_name,
     parse_origin,
 )
+from tustwisted.web.values import values
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -163,4 +164,4 @@ def check_origin(request: Request, policy: CorsPolicy) -> None:
 
 def _origin(request: Request) -> bytes:
     """Take what was sent; several lines make what is no origin."""
-    return b", ".join(request.requestHeaders.getRawHeaders(b"Origin", []))
+    return b", ".join(values(request, b"Origin"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from attrs import define, frozen
@@ -28,6 +29,7 @@ from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.override import was_sent_by_head
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.transfer import Transfer
+from tustwisted.web.values import values
 
 log = Logger()
 
@@ -193,4 +195,4 @@ def _describe_content(request: Request, upload: UploadInfo) -> None:
 
 
 def _headers_of(request: Request) -> Callable[[bytes], Sequence[bytes]]:
-    return lambda name: request.requestHeaders.getRawHeaders(name, [])
+    return partial(values, request)

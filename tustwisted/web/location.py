@@ -7,6 +7,7 @@ from twisted.web.server import Request
 from tustwisted.protocol.hosts import names_host
 from tustwisted.web.forwarded import told_by_proxy
 from tustwisted.web.settings import WebSettings
+from tustwisted.web.values import values
 
 _DEFAULT_PORT = {b"http": b":80", b"https": b":443"}
 
@@ -35,7 +36,7 @@ def location(request: Request, upload_id: str, settings: WebSettings) -> bytes:
 def _origin_of(request: Request, behind_proxy: bool) -> tuple[bytes, bytes | None]:
     """Tell scheme and host of the URL that the client has asked for."""
     scheme = b"https" if request.isSecure() else b"http"
-    hosts = request.requestHeaders.getRawHeaders(b"Host", [])
+    hosts = values(request, b"Host")
     host = hosts[0] if len(hosts) == 1 and names_host(hosts[0]) else None
     if not behind_proxy:
         return scheme, host

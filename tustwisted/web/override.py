@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from twisted.web.server import Request
 
+from tustwisted.web.values import values
+
 
 def method_asked_for(sent: bytes, overrides: Sequence[bytes]) -> bytes:
     """
@@ -35,7 +37,7 @@ def override_method(request: Request) -> None:
 
     Spec: tus 1.0.0, X-HTTP-Method-Override; rows T-222, T-228, T-229.
     """
-    overrides = request.requestHeaders.getRawHeaders(b"X-HTTP-Method-Override", [])
+    overrides = values(request, b"X-HTTP-Method-Override")
     sent = request.method
     asked = method_asked_for(sent, overrides)
     if asked == sent:

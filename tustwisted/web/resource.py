@@ -27,6 +27,7 @@ from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
 from tustwisted.web.tus import TusRoutes
+from tustwisted.web.values import values
 
 
 class TusResource(Resource):
@@ -69,7 +70,7 @@ class TusResource(Resource):
                     request.postpath = []  # whatever the URL: no upload is looked at
             check_version(
                 request.method.decode("latin-1"),
-                request.requestHeaders.getRawHeaders(b"Tus-Resumable", []),
+                values(request, b"Tus-Resumable"),
             )
             _check_path(request)
             _check_method(request, self._uploads, self._settings)
@@ -133,13 +134,13 @@ def _begin_answer(request: Request, cors: CorsPolicy | None) -> None:
 
 def _check_coding(request: Request) -> None:
     # Twisted refuses all others but lets "identity" pass, with a length or without.
-    codings = request.requestHeaders.getRawHeaders(b"Transfer-Encoding", [])
+    codings = values(request, b"Transfer-Encoding")
     if any(coding.lower() != b"chunked" for coding in codings):
         raise UnknownTransferCoding
 
 
 def _check_host(request: Request) -> None:
-    hosts = request.requestHeaders.getRawHeaders(b"Host", [])
+    hosts = values(request, b"Host")
     needed = request.clientproto == b"HTTP/1.1"
     if (needed and len(hosts) != 1) or not all(map(is_host, hosts)):
         raise InvalidHost

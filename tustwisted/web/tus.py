@@ -127,9 +127,7 @@ class TusRoutes:
             upload = await self._uploads.create(
                 wish.length, wish.metadata, is_partial=is_partial
             )
-        except (
-            FinishFailed
-        ) as error:  # of no bytes: they are there, and can be asked for
+        except FinishFailed as error:  # an upload of no bytes, which is there
             self._set_location(request, error.upload_id)
             raise
         self._set_location(request, upload.upload_id)
@@ -142,9 +140,8 @@ class TusRoutes:
         receiver = await self._uploads.create_and_receive(
             wish.length, wish.metadata, chunk, wish.is_partial, body.deliver_to
         )
-        self._set_location(
-            request, receiver.upload.upload_id
-        )  # of an error, too (T-087)
+        # Now, since an error tells it as well (T-087).
+        self._set_location(request, receiver.upload.upload_id)
         try:
             return await _outcome_of(request, receiver)
         except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
