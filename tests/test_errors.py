@@ -41,6 +41,7 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.UploadLocked: {"waited_s": 20.0},
     errors.UploadInterrupted: {},
     errors.LockLost: {},
+    errors.LocksUnavailable: {},
     errors.ServerShutdown: {},
     errors.ReadTimeout: {"idle_s": 60.0},
     errors.NoSpace: {},

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {"_version", "errors"},
     {"protocol"},
-    {"interfaces", "abilities", "outcome"},
+    {"interfaces", "abilities", "outcome", "waiting"},
     {"receive", "store", "lock", "hooks", "disk"},
     {"uploads"},
     {"web"},

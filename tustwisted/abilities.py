@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from zope.interface import Attribute, Interface
 
-from tustwisted.interfaces import IUploadWriter
+from tustwisted.interfaces import IDataStore, IUploadWriter
 
 if TYPE_CHECKING:
     from tustwisted.protocol.upload import UploadInfo
@@ -67,6 +67,48 @@ class IChunkWriter(IUploadWriter):
         Take the chunk back, unless it was accepted.  Blocks, perhaps for long.
 
         Only for the holder of the lock: a chunk whose lock was lost is just closed.
+        """
+
+
+class IFences(Interface):
+    """
+    A store that can shut out a writer whose lease has ended (D6).
+
+    Such a writer may have been frozen, and go on at any moment as if nothing had
+    happened.  It is needed beside a locker whose
+    :attr:`~tustwisted.interfaces.ILocker.is_leasing` is true.
+    """
+
+    async def claim(upload_id: str) -> IClaim:
+        """
+        Claim an upload for whoever has just got its lock, and end every older claim.
+
+        Whoever has an older one changes the upload no more, whatever he was at, and
+        nothing that he is told to have stored is missing.
+
+        :raises UploadNotFound: not an id; there need be no such upload.
+        :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
+        """
+
+
+class IClaim(Interface):
+    """What one holder of a lock may do to one upload, until somebody claims it anew."""
+
+    store: IDataStore = Attribute(
+        """
+        The store, for this upload and this claim; it provides what the store does.
+
+        What would change the upload, or promise something of it, raises
+        :class:`~tustwisted.errors.LockLost` once there is a newer claim.
+        """
+    )
+
+    async def release() -> None:
+        """
+        Tell that this claim's holder writes no more; harmless when done twice.
+
+        Every writer is closed by then.  What was never released is taken for a writer
+        that may still be at work.
         """
 
 

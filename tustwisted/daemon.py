@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.defer import TimeoutError as WaitedTooLong
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IAddress,
@@ -22,6 +21,7 @@ from twisted.logger import Logger
 
 from tustwisted.errors import CannotListen
 from tustwisted.service import UploadsService, fail_if_failed
+from tustwisted.waiting import WaitedTooLong, within
 from tustwisted.web.drain import DrainingSite
 
 log = Logger()
@@ -129,7 +129,7 @@ class DaemonService(Service):
         drained = self._site.drain()
         await self._uploads.stop()
         with suppress(WaitedTooLong):
-            await drained.addTimeout(ANSWERS_S, self._clock)
+            await within(ANSWERS_S, drained, self._clock)
         self._site.abort()
         has_ended()
 

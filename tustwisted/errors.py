@@ -262,6 +262,13 @@ class LockLost(TusError):
         return "the lock on this upload was lost: try again"
 
 
+class LocksUnavailable(TusError):
+    """What keeps the locks cannot be asked; nothing was changed."""
+
+    def __str__(self) -> str:
+        return "the locks cannot be reached at the moment: try again"
+
+
 class ServerShutdown(TusError):
     """The server stops; what had arrived is stored."""
 

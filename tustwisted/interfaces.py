@@ -186,6 +186,16 @@ class IUploadWriter(Interface):
 class ILocker(Interface):
     """Keeps two writers off one upload."""
 
+    is_leasing: bool = Attribute(
+        """
+        Its locks are leases: one may end while its holder is frozen and knows nothing.
+
+        Then the store has to shut that holder out
+        (:class:`tustwisted.abilities.IFences`).  The locks of another locker are held
+        until they are released, or their process is dead.
+        """
+    )
+
     async def start() -> None:
         """
         Make the locker ready; nothing is opened or taken before.
@@ -203,10 +213,11 @@ class ILocker(Interface):
         Wait for the lock of an upload; whoever holds it is told that it is wanted.
 
         :param wanted: called in the reactor, at most once, when somebody else asks
-            for the lock after it was acquired.
+            for the lock; perhaps before it is there, if others wait too.
         :param timeout_s: how long to wait at the most, seconds.
         :returns: fires with the lock.  Cancelling it leaves nothing behind.
         :raises UploadLocked: (errback) it was not freed in time.
+        :raises LocksUnavailable: (errback) nobody can tell whether it is free.
         """
 
     async def try_acquire(upload_id: str) -> ILock | None:
@@ -216,19 +227,29 @@ class ILocker(Interface):
         Whoever holds it is not told, and who asks for it meanwhile waits.
 
         :returns: ``None`` when somebody holds it.
+        :raises LocksUnavailable: nobody can tell whether it is free.
         """
 
 
 class ILock(Interface):
     """A lock that is held."""
 
-    lost: Deferred[None] = Attribute(
-        """Fires if the lock is gone without having been released: stop writing."""
-    )
-    generation: int = Attribute("""Grows with every acquisition of this upload.""")
+    def when_lost() -> Deferred[None]:
+        """
+        Return what fires if the lock is gone without having been released.
+
+        Always the same Deferred: its holder stops writing, and releases the lock.
+        """
+
+    def require_held() -> None:
+        """
+        Judge by the clock whether the lock is still held, before a success is told.
+
+        :raises LockLost: it is gone.
+        """
 
     def release() -> None:
-        """Give the lock back; harmless when done twice."""
+        """Give the lock back; harmless when done twice, or when it is gone."""
 
 
 class IDisk(Interface):

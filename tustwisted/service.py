@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as WaitedTooLong
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,6 +22,7 @@ from tustwisted.store.file import FileStore
 from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
+from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
 
@@ -191,9 +191,8 @@ class UploadsService(Service):
     async def stop(self) -> None:
         """Do what ``stopService`` does."""
         self._is_stopping = True
-        stopped = Deferred.fromCoroutine(self._stop())
         try:
-            await stopped.addTimeout(GRACE_S, self.uploads.clock)
+            await within(GRACE_S, self._stop(), self.uploads.clock)
         except WaitedTooLong:
             log.error("uploads are still busy after {grace_s} s", grace_s=GRACE_S)
         else:

@@ -12,6 +12,7 @@ For those who write a store: its contract as tests, and a disk that is never lat
 
         async def read(self, store: IDataStore, upload_id: str) -> bytes: ...
 
+:class:`LockContract` is the same for those who write a locker.
 :mod:`tustwisted.testing_abilities` has the contracts of what a store may be able to do
 beside that, and :mod:`tustwisted.testing_restarts` that of one that remembers.
 
@@ -38,6 +39,9 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.metadata import Metadata, parse_metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.testing_locks import (
+    LockContract as LockContract,  # noqa: PLC0414 - so that it is found here
+)
 
 if TYPE_CHECKING:
     from unittest import TestCase as _Mixin

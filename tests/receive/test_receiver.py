@@ -22,7 +22,8 @@ from tustwisted.errors import (
     UploadSizeExceeded,
 )
 from tustwisted.interfaces import IBodyReceiver, IUploadWriter
-from tustwisted.lock.memory import MemoryLock, MemoryLocker
+from tustwisted.lock.held import Held
+from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.receive.receiver import (
     HIGH_WATER_BYTES,
@@ -54,13 +55,12 @@ class ReceiverTests(SynchronousTestCase):
         create = self.store.create(UploadInfo("u", length))
         self.successResultOf(Deferred.fromCoroutine(create))
         lock = self.successResultOf(self.locker.acquire("u", ignore, 1))
-        assert isinstance(lock, MemoryLock)
         self.lock = lock
         opening = self.store.open_writer("u", 0)
         self.receiver = Receiver(
             self.info(),
             wrap(self.successResultOf(Deferred.fromCoroutine(opening))),
-            lock,
+            Held(lock, self.store),
             self.disk,
             self.disk.write,
             self.finish,
@@ -193,7 +193,7 @@ class ReceiverTests(SynchronousTestCase):
         """Without its lock a receiver writes and settles nothing more (D6)."""
         self.receiver.write(b"ab")
         self.receiver.write(b"cd")
-        self.lock.lost.callback(None)
+        self.lock.when_lost().callback(None)
         self.disk.do_all()
         self.failureResultOf(self.receiver.outcome(), LockLost)
         self.assertLessEqual(self.info().offset, 2)

@@ -195,7 +195,7 @@ class LostLockTests(TestCase):
         receiver.registerProducer(Producer(), True)
         receiver.write(CONTENT[:9])
         upload_id = receiver.upload.upload_id
-        receiver._lock.lost.callback(None)
+        receiver._held.when_lost().callback(None)
         with self.assertRaises(LockLost):
             await receiver.outcome()
         with open(f"{directory}/{upload_id}", "rb") as file:

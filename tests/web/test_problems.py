@@ -57,6 +57,7 @@ OWN_CODES = {
     "ERR_RANGE_NOT_SATISFIABLE": 416,  # T-217
     "ERR_PRECONDITION_FAILED": 412,  # RFC 9110
     "ERR_UPLOAD_EXISTS": 409,  # an application's own ids
+    "ERR_LOCKS_UNAVAILABLE": 503,  # Redis cannot be asked
 }
 """What T-272 does not name, because no row or another one asks for it."""
 

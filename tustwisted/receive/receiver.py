@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tustwisted.errors import LockLost, TusError, UploadSizeExceeded, UploadTooLarge
-from tustwisted.interfaces import IBodyReceiver, IDisk, ILock, IUploadWriter
+from tustwisted.interfaces import IBodyReceiver, IDisk, IUploadWriter
+from tustwisted.lock.held import Held
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.queue import Run, WriteQueue
@@ -56,7 +57,7 @@ class Receiver:
     upload: UploadInfo
     """The upload as it was when the lock was got."""
     _writer: IUploadWriter
-    _lock: ILock
+    _held: Held
     _disk: IDisk
     _run: Run
     _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
@@ -78,7 +79,9 @@ class Receiver:
         self._queue = WriteQueue(
             self._writer, self._run, self._disk.sync, self._queue_changed
         )
-        self._lock.lost.addCallback(self._lock_lost)  # type: ignore[unused-awaitable]
+        self._held.when_lost().addCallback(  # type: ignore[unused-awaitable]
+            self._lock_lost
+        )
 
     def outcome(self) -> Deferred[UploadInfo]:
         """
@@ -193,7 +196,7 @@ class Receiver:
                     await self._seal.discard()
                 await self._disk.quick(self._writer.close)
             finally:
-                self._lock.release()
+                await self._held.release()
 
     async def _settle(self, reason: Failure | None) -> UploadInfo:
         if self._lost:
@@ -206,6 +209,7 @@ class Receiver:
         if self._received:
             run = self._disk.sync if self._writer.sync_due else self._disk.quick
             upload = upload.at(await run(self._writer.settle))
+        self._held.require_held()  # a thawed process may answer before its timers run
         if upload.awaits_finish:
             upload = await self._finish(upload)
         if reason is None or (upload.is_whole and not reason.check(UploadSizeExceeded)):

@@ -85,7 +85,7 @@ class Creating:
             concat_header=concat_header,
         )
 
-    def _reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[None]:
+    def _reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[object]:
         """
         Keep everybody off an id while an upload gets it.
 

@@ -23,28 +23,28 @@ OnFinish = Callable[[UploadFinished], Awaitable[None]]
 @frozen
 class FinishStep:
     """
-    Takes a whole upload from its last byte to ``FINISHED``; done under its lock.
+    Takes a whole upload from its last byte to ``FINISHED``; done by its holder.
 
     :param on_finish: what the application does with an upload that is whole.  It may
         be told the same event again after a crash, and sees only bytes that are as
         safe as the store promises for a finished upload.
     """
 
-    _store: IDataStore
     _on_finish: OnFinish | None
 
-    async def __call__(self, upload: UploadInfo) -> UploadInfo:
+    async def __call__(self, store: IDataStore, upload: UploadInfo) -> UploadInfo:
         """
         Finish an upload.
 
+        :param store: as the holder may use it.
         :returns: the finished upload.
         :raises FinishFailed: ``on_finish`` failed; the upload stays finish-failed.
         :raises NoSpace: or :class:`StorageFailed`; the step can be done again.
         """
         if self._on_finish is not None:
-            await self._store.set_state(upload.upload_id, UploadState.FINISHING)
-            await self._tell(self._on_finish, upload)
-        await self._store.set_state(upload.upload_id, UploadState.FINISHED)
+            await store.set_state(upload.upload_id, UploadState.FINISHING)
+            await self._tell(self._on_finish, store, upload)
+        await store.set_state(upload.upload_id, UploadState.FINISHED)
         log.info(
             "upload {upload_id} finished, {length} bytes",
             upload_id=upload.upload_id,
@@ -52,12 +52,14 @@ class FinishStep:
         )
         return upload.become(UploadState.FINISHED)
 
-    async def _tell(self, on_finish: OnFinish, upload: UploadInfo) -> None:
+    async def _tell(
+        self, on_finish: OnFinish, store: IDataStore, upload: UploadInfo
+    ) -> None:
         try:
             await on_finish(UploadFinished(upload.become(UploadState.FINISHING)))
         except Exception as error:
             log.failure("finishing {upload_id} failed", upload_id=upload.upload_id)
-            await self._store.set_state(upload.upload_id, UploadState.FINISH_FAILED)
+            await store.set_state(upload.upload_id, UploadState.FINISH_FAILED)
             raise FinishFailed(upload.upload_id) from error
 
 
@@ -82,9 +84,11 @@ class Finishing:
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.finish`.
         """
         require_id(upload_id)
-        async with self._locks.held(upload_id):
+        async with self._locks.held(upload_id) as held:
             upload = await self._lookup.find_locked(upload_id)
-            return await self._step(upload) if upload.awaits_finish else upload
+            if upload.awaits_finish:
+                return await self._step(held.store, upload)
+            return upload
 
     async def recover(self) -> int:
         """

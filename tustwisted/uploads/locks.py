@@ -8,28 +8,31 @@ from contextlib import asynccontextmanager
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
+from tustwisted.abilities import IFences
 from tustwisted.errors import UploadLocked
-from tustwisted.interfaces import ILock, ILocker
+from tustwisted.interfaces import IDataStore, ILock, ILocker
+from tustwisted.lock.held import Held
 
 
 @frozen
 class Locks:
     """
-    Waits for locks.
+    Waits for locks, and claims what they are for.
 
-    :param timeout_s: how long at the most, seconds.
+    :param timeout_s: how long to wait at the most, seconds.
     """
 
     _locker: ILocker
+    _store: IDataStore
     _timeout_s: float
 
     def acquire(self, upload_id: str, wanted: Callable[[], None]) -> Deferred[ILock]:
-        """See :meth:`tustwisted.interfaces.ILocker.acquire`."""
+        """See :meth:`tustwisted.interfaces.ILocker.acquire`; then :meth:`hold`."""
         return self._locker.acquire(upload_id, wanted, self._timeout_s)
 
     async def acquire_now(self, upload_id: str) -> ILock:
         """
-        Take a lock that is free.
+        Take a lock that is free; then :meth:`hold`.
 
         :raises UploadLocked: it is not; its holder does not hear of this.
         """
@@ -38,18 +41,37 @@ class Locks:
             raise UploadLocked(0.0)
         return lock
 
+    async def hold(self, upload_id: str, lock: ILock) -> Held:
+        """
+        Get hold of an upload whose lock was taken; not to be cancelled.
+
+        Where a lock may end while its holder is frozen, that one is shut out here.
+
+        :raises TusError: it cannot be claimed; the lock is released.
+        """
+        fences = IFences(self._store, None) if self._locker.is_leasing else None
+        if fences is None:
+            return Held(lock, self._store)
+        try:
+            claim = await fences.claim(upload_id)
+        except BaseException:
+            lock.release()
+            raise
+        return Held(lock, claim.store, claim)
+
     @asynccontextmanager
-    async def held(self, upload_id: str) -> AsyncIterator[None]:
+    async def held(self, upload_id: str) -> AsyncIterator[Held]:
         """
         Hold an upload for a short piece of work, which nobody stops (T-236).
 
         :raises UploadLocked: another request did not free it in time.
         """
         lock = await self.acquire(upload_id, _ignore)
+        held = await self.hold(upload_id, lock)
         try:
-            yield
+            yield held
         finally:
-            lock.release()
+            await held.release()
 
 
 def _ignore() -> None:

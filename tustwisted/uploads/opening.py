@@ -14,7 +14,8 @@ from tustwisted.errors import (
     InvalidUploadLength,
     UnsupportedChecksum,
 )
-from tustwisted.interfaces import IDataStore, IDisk, ILock, IUploadWriter
+from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
+from tustwisted.lock.held import Held
 from tustwisted.protocol.checksum import Checksum, algorithms_of
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.choose import choose
@@ -34,60 +35,65 @@ class Opening:
     :param max_size_bytes: the longest upload; ``None`` for no limit.
     """
 
-    _store: IDataStore
     _lookup: Lookup
     _disk: IDisk
-    _finish: Callable[[UploadInfo], Awaitable[UploadInfo]]
+    _finish: Callable[[IDataStore, UploadInfo], Awaitable[UploadInfo]]
     _max_size_bytes: int | None
 
     async def open(
-        self, upload_id: str, chunk: Chunk, lock: ILock, is_new: bool
+        self, upload_id: str, chunk: Chunk, held: Held, is_new: bool
     ) -> Receiver:
         """
         Judge a chunk under the lock, and open its upload.
 
+        :param held: the upload.
         :param is_new: the request that brings the chunk has created the upload: if its
             checksum is wrong, nothing of that remains (T-090).
-        :returns: the receiver, which will release the lock.
+        :returns: the receiver, which will release what is held.
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.receive`; the
-            lock is still held.
+            upload is still held.
         """
+        store = held.store
         found = await self._lookup.find_locked(upload_id)
         upload = check_under_lock(found, chunk, self._max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:
-            tell_length = partial(self._tell_length, upload_id, upload.length)
+            tell_length = partial(_tell_length, store, upload_id, upload.length)
         if chunk.checksum is None and tell_length is not None:
             await tell_length()  # first, so that it outlives a cut (T-109)
             tell_length = None
-        writer = await self._open_writer(upload_id, chunk)
+        writer = await _open_writer(store, upload_id, chunk)
         seal = None
         if isinstance(writer, VerifyingWriter):
-            remove = partial(self._store.remove, upload_id) if is_new else None
+            remove = partial(store.remove, upload_id) if is_new else None
             seal = _Seal(self._disk, writer, chunk, tell_length, remove)
         run = choose(self._disk, chunk.body_length, seal is not None)
         return Receiver(
             upload,
             writer,
-            lock,
+            held,
             self._disk,
             run,
-            self._finish,
+            partial(self._finish, store),
             seal,
             self._max_size_bytes,
         )
 
-    async def _open_writer(self, upload_id: str, chunk: Chunk) -> IUploadWriter:
-        if chunk.checksum is None:
-            return await self._store.open_writer(upload_id, chunk.offset)
-        writer = await IVerifiesChunks(self._store).open_chunk(upload_id, chunk.offset)
-        return VerifyingWriter(writer, algorithms_of(chunk.checksum))
 
-    async def _tell_length(self, upload_id: str, length: int) -> None:
-        deferring = IDefersLength(self._store, None)
-        if deferring is None:
-            raise InvalidUploadLength("Upload-Length", "cannot be told any more")
-        await deferring.set_length(upload_id, length)
+async def _open_writer(
+    store: IDataStore, upload_id: str, chunk: Chunk
+) -> IUploadWriter:
+    if chunk.checksum is None:
+        return await store.open_writer(upload_id, chunk.offset)
+    writer = await IVerifiesChunks(store).open_chunk(upload_id, chunk.offset)
+    return VerifyingWriter(writer, algorithms_of(chunk.checksum))
+
+
+async def _tell_length(store: IDataStore, upload_id: str, length: int) -> None:
+    deferring = IDefersLength(store, None)
+    if deferring is None:
+        raise InvalidUploadLength("Upload-Length", "cannot be told any more")
+    await deferring.set_length(upload_id, length)
 
 
 @frozen

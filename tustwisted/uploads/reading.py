@@ -21,6 +21,7 @@ from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import quietly
+from tustwisted.waiting import within
 
 PATIENCE_S = 2.0
 """How long a stop waits for those who read, as for the last answers (D12)."""
@@ -142,10 +143,10 @@ class Readings:
         """
         for opening in list(self._opening):
             await quietly(opening.wait())
-        await quietly(self._all_closed().addTimeout(PATIENCE_S, self._clock))
+        await quietly(within(PATIENCE_S, self._wait_for_all(), self._clock))
         for reading in list(self._open):
             reading.close()
-        await self._all_closed()
+        await self._wait_for_all()
 
     async def _open_reading(self, upload_id: str) -> Reading:
         if not self.can_read:
@@ -158,9 +159,6 @@ class Readings:
             lambda _: self._open.discard(reading)
         )
         return reading
-
-    def _all_closed(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._wait_for_all())
 
     async def _wait_for_all(self) -> None:
         while self._open:

@@ -95,11 +95,12 @@ class Receiving:
     ) -> Receiver:
         upload_id = (await finding).upload_id
         lock = await self._lock(claim, upload_id)
+        held = await self._locks.hold(upload_id, lock)
         try:
             self._ongoing.require_running()
-            receiver = await self._opening.open(upload_id, chunk, lock, is_new)
+            receiver = await self._opening.open(upload_id, chunk, held, is_new)
         except BaseException:
-            lock.release()
+            await held.release()
             raise
         self._ongoing.keep(receiver)
         claim.grant(receiver)

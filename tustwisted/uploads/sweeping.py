@@ -11,8 +11,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tustwisted.abilities import ISearch, ISweeps, LeftAlone, Leftover
-from tustwisted.errors import TusError, UploadNotFound
-from tustwisted.interfaces import IDataStore, ILocker
+from tustwisted.errors import TusError, UploadLocked, UploadNotFound
+from tustwisted.interfaces import IDataStore
+from tustwisted.lock.held import Held
+from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 
 log = Logger()
@@ -54,7 +56,7 @@ class Sweeping:
     """
 
     _store: IDataStore
-    _locker: ILocker
+    _locks: Locks
     _lookup: Lookup
     _clock: IReactorTime
     _is_wanted: Callable[[], bool]
@@ -95,20 +97,20 @@ class Sweeping:
         self,
         upload_id: str,
         swept: Swept,
-        work: Callable[[str, Swept], Awaitable[None]],
+        work: Callable[[Held, str, Swept], Awaitable[None]],
     ) -> None:
         """Do some work under a lock, if nobody holds it and the sweep goes on."""
         if not self._goes_on(swept):
             return
         try:
-            lock = await self._locker.try_acquire(upload_id)
-            if lock is None:
-                swept.locked += 1
-                return
+            lock = await self._locks.acquire_now(upload_id)
+            held = await self._locks.hold(upload_id, lock)
             try:
-                await work(upload_id, swept)
+                await work(held, upload_id, swept)
             finally:
-                lock.release()
+                await held.release()
+        except UploadLocked:
+            swept.locked += 1
         except UploadNotFound:
             pass  # somebody else was faster
         except Exception as error:  # an edge: no upload keeps the others from it
@@ -116,14 +118,14 @@ class Sweeping:
             if not isinstance(error, TusError):  # those were logged where they arose
                 log.failure("sweeping {upload_id} failed", upload_id=upload_id)
 
-    async def _expire(self, upload_id: str, swept: Swept) -> None:
-        if self._lookup.has_expired(await self._store.info(upload_id)):
-            await self._store.remove(upload_id)
+    async def _expire(self, held: Held, upload_id: str, swept: Swept) -> None:
+        if self._lookup.has_expired(await held.store.info(upload_id)):
+            await held.store.remove(upload_id)
             swept.expired += 1
             log.info("upload {upload_id} expired", upload_id=upload_id)
 
     async def _clear(
-        self, search: ISearch, leftover: Leftover, upload_id: str, swept: Swept
+        self, search: ISearch, leftover: Leftover, _: Held, upload_id: str, swept: Swept
     ) -> None:
         if await search.clear(leftover):
             swept.cleared += 1

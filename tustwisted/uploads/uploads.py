@@ -39,6 +39,7 @@ from tustwisted.uploads.opening import Opening
 from tustwisted.uploads.reading import Reading, Readings
 from tustwisted.uploads.receiving import Receiving
 from tustwisted.uploads.sweeping import Sweeping, Swept
+from tustwisted.waiting import within
 
 log = Logger()
 
@@ -93,20 +94,20 @@ class Uploads:
     def __attrs_post_init__(self) -> None:
         store, locker, limit = self.store, self.locker, self.max_size_bytes
         self.extensions = offered(store, self._switched_off, self.expiration)
-        self._locks = locks = Locks(locker, self._lock_timeout_s)
+        self._locks = locks = Locks(locker, store, self._lock_timeout_s)
         self._lookup = lookup = Lookup(
             store, self.expiration, self._now_s, self._ongoing
         )
-        step = FinishStep(store, self._on_finish)
+        step = FinishStep(self._on_finish)
         self._finishing = Finishing(store, lookup, locks, self._ongoing, step)
         self._creating = Creating(
             store, limit, self._random_bytes, self._now_s, locks, self._finishing
         )
-        opening = Opening(store, lookup, self._disk, step, limit)
+        opening = Opening(lookup, self._disk, step, limit)
         self._receiving = Receiving(locks, lookup, self._ongoing, opening, limit)
         self._readings = Readings(store, lookup, self._disk, self.clock)
         self._sweeping = Sweeping(
-            store, locker, lookup, self.clock, is_wanted=lambda: self.is_running
+            store, locks, lookup, self.clock, is_wanted=lambda: self.is_running
         )
 
     # -- life --------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class Uploads:
         self._ongoing.require_running()
         receiver = self._ongoing.receiver_of(upload_id)
         if receiver is not None:
-            await quietly(receiver.job_done().addTimeout(STATUS_PATIENCE_S, self.clock))
+            await quietly(within(STATUS_PATIENCE_S, receiver.job_done(), self.clock))
         return await self._lookup.find(upload_id)
 
     async def expires_at(self, upload: UploadInfo) -> float | None:
@@ -377,9 +378,9 @@ class Uploads:
     async def _terminate(self, upload_id: str) -> None:
         self._ongoing.require_running()
         await self._lookup.find(upload_id)  # or somebody would be stopped for nothing
-        async with self._locks.held(upload_id):
+        async with self._locks.held(upload_id) as held:
             await self._lookup.find_locked(upload_id)
-            await self.store.remove(upload_id)
+            await held.store.remove(upload_id)
         log.info("upload {upload_id} terminated", upload_id=upload_id)
 
     async def _sweep(self, leftover_age_s: float | None) -> Swept:

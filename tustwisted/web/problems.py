@@ -90,6 +90,8 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.ReadTimeout: Problem(500, "ERR_READ_TIMEOUT", closes=True),
     errors.NoSpace: Problem(507, "ERR_NO_SPACE", closes=True),
     errors.ServerShutdown: Problem(503, "ERR_SERVER_SHUTDOWN", closes=True),
+    # clients try again after a 5xx, here after a moment
+    errors.LocksUnavailable: Problem(503, "ERR_LOCKS_UNAVAILABLE"),
     errors.StorageFailed: INTERNAL,
     errors.FinishFailed: INTERNAL,
     errors.LockLost: INTERNAL,
@@ -143,5 +145,5 @@ def _set_own_headers(request: IRequest, error: TusError) -> None:
             request.setHeader(b"Upload-Offset", b"%d" % stored)
         case errors.UnsatisfiableRange(length):
             request.setHeader(b"Content-Range", b"bytes */%d" % length)
-        case errors.UploadLocked():
+        case errors.UploadLocked() | errors.LocksUnavailable():
             request.setHeader(b"Retry-After", b"1")
