@@ -23,7 +23,15 @@ LAYERS = (
 )
 """The rooms, lowest first: each may import from its own layer and from lower ones."""
 
-WIRING = {"tap", "weboptions", "service", "daemon", "sweeper"}
+WIRING = {
+    "tap",
+    "weboptions",
+    "service",
+    "daemon",
+    "sweeper",
+    "housekeeping",
+    "lockers",
+}
 """What puts the rooms together; nothing else may import it."""
 
 

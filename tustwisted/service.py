@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
+from tustwisted.housekeeping import Housekeeper
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
@@ -19,7 +20,6 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.finishing import OnFinish
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.waiting import WaitedTooLong, within
@@ -56,8 +56,7 @@ class UploadsService(Service):
     def __init__(self, uploads: Uploads, disk: Disk) -> None:
         self.uploads = uploads
         self._disk = disk
-        self._recovery: Deferred[None] | None = None
-        self._sweeper = Sweeper(uploads, uploads.clock)
+        self._housekeeper = Housekeeper(uploads, uploads.clock)
         self._is_stopping = False
 
     @classmethod
@@ -168,15 +167,15 @@ class UploadsService(Service):
         await self.uploads.start()
         self._disk.start()
 
-    def keep_house(self) -> None:
+    def keep_house(self, recovers: bool = True) -> None:
         """
         Begin to finish what a crash left unfinished, and to sweep from time to time.
 
-        Every process does that for its directory; it is here that one of several
-        would be chosen (D10).
+        Of several processes with the same uploads one does that (D10).
+
+        :param recovers: see :meth:`tustwisted.housekeeping.Housekeeper.start`.
         """
-        self._recovery = Deferred.fromCoroutine(self._recover())
-        self._sweeper.start()
+        self._housekeeper.start(recovers)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -199,20 +198,10 @@ class UploadsService(Service):
             self._is_stopping = False
 
     async def _stop(self) -> None:
-        self._sweeper.stop()
+        self._housekeeper.stop()
         await self.uploads.stop()
-        if self._recovery is not None:
-            await self._recovery
+        await self._housekeeper.stopped()
         await self._disk.stop()
-
-    async def _recover(self) -> None:
-        try:
-            finished = await self.uploads.recover()
-        except Exception:
-            log.failure("looking for unfinished uploads failed")
-            return
-        if finished:
-            log.info("{count} uploads finished after a crash", count=finished)
 
 
 def fail_if_failed(

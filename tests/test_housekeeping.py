@@ -1,0 +1,150 @@
+"""Which of several processes keeps house, by a clock that stands still."""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tustwisted.errors import LocksUnavailable
+from tustwisted.housekeeping import ELECTION_S, HOUSE, Housekeeper
+from tustwisted.interfaces import ILock
+from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.expiration import Expiration
+from tustwisted.protocol.ids import is_upload_id
+from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.upload import UploadInfo
+from tustwisted.store.memory import MemoryStore
+from tustwisted.testing import ImmediateDisk
+from tustwisted.uploads.uploads import Uploads
+
+AFTER_S = 100.0
+
+
+@define(eq=False)
+class FailingLocker(MemoryLocker):
+    """A locker that cannot be asked for a while, and whose locks a test may lose."""
+
+    is_reachable: bool = True
+    got: list[ILock] = field(factory=list)
+
+    async def try_acquire(self, upload_id: str) -> ILock | None:
+        """Remember who got it."""
+        if not self.is_reachable:
+            raise LocksUnavailable
+        lock = await super().try_acquire(upload_id)
+        if lock is not None and upload_id == HOUSE:
+            self.got.append(lock)
+        return lock
+
+
+class HousekeeperTests(SynchronousTestCase):
+    """Two processes with the same uploads."""
+
+    def setUp(self) -> None:
+        """Start the uploads of two processes, which share their locks."""
+        self.clock = Clock()
+        self.locker = FailingLocker(self.clock)
+        self.store = MemoryStore(seconds=self.clock.seconds)
+        self.all = [self.make(), self.make()]
+
+    def make(self) -> tuple[Uploads, Housekeeper]:
+        """Start the uploads of one more process."""
+        uploads = Uploads(
+            self.store,
+            self.locker,
+            ImmediateDisk(),
+            self.clock,
+            now_s=self.clock.seconds,
+            expiration=Expiration(AFTER_S),
+        )
+        self.successResultOf(Deferred.fromCoroutine(uploads.start()))
+        return uploads, Housekeeper(uploads, self.clock, random=lambda: 0.5)
+
+    def begin(self, *, recovers: bool) -> list[Housekeeper]:
+        """Let both keep house, or wait until it is their turn."""
+        for _, housekeeper in self.all:
+            housekeeper.start(recovers)
+        return [housekeeper for _, housekeeper in self.all]
+
+    def leave_unfinished(self, upload_id: str) -> None:
+        """Leave an upload as a crash before its finish step does."""
+        creating = self.store.create(UploadInfo(upload_id, 0))
+        self.successResultOf(Deferred.fromCoroutine(creating))
+
+    def unfinished(self) -> list[str]:
+        """List what waits for its finish step."""
+        found: list[str] = []
+
+        async def look() -> None:
+            found.extend(await self.store.awaiting_finish())
+
+        self.successResultOf(Deferred.fromCoroutine(look()))
+        return found
+
+    def test_the_lock_is_no_upload(self) -> None:
+        """No upload can have the id of the lock."""
+        self.assertFalse(is_upload_id(HOUSE))
+
+    def test_one_sweeps(self) -> None:
+        """One of the two sweeps, the other one waits (D10)."""
+        self.begin(recovers=True)
+        self.successResultOf(self.all[0][0].create(3, Metadata()))
+        self.clock.pump([1.0] * int(1.2 * AFTER_S))
+        self.assertEqual(self.store.ids(), [])
+        self.assertEqual(len(self.locker.got), 1)
+
+    def test_another_takes_over(self) -> None:
+        """When the one stops the other one is elected, and sweeps."""
+        first, _ = self.begin(recovers=True)
+        self.successResultOf(self.all[1][0].create(3, Metadata()))
+        first.stop()
+        self.clock.advance(ELECTION_S)
+        self.assertEqual(len(self.locker.got), 2)
+        self.clock.pump([1.0] * int(1.2 * AFTER_S))
+        self.assertEqual(self.store.ids(), [])
+
+    def test_a_lost_lock(self) -> None:
+        """Whoever loses the lock sweeps no more until he is elected again."""
+        first, second = self.begin(recovers=True)
+        second.stop()
+        self.locker.got[0].when_lost().callback(None)
+        self.assertEqual(len(self.locker.got), 2)
+        first.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_recovery_at_the_start(self) -> None:
+        """Who takes the place of a process recovers, whoever keeps house (D3)."""
+        self.begin(recovers=False)
+        self.leave_unfinished("a")
+        self.make()[1].start(recovers=True)
+        self.assertEqual(self.unfinished(), [])
+
+    def test_recovery_when_elected(self) -> None:
+        """Who is elected finishes what the one before has left (D3)."""
+        first, _ = self.begin(recovers=False)
+        self.leave_unfinished("a")
+        first.stop()
+        self.assertEqual(self.unfinished(), ["a"])
+        self.clock.advance(ELECTION_S)
+        self.assertEqual(self.unfinished(), [])
+
+    def test_locks_that_cannot_be_reached(self) -> None:
+        """An election waits until the locks can be asked again."""
+        self.locker.is_reachable = False
+        self.begin(recovers=True)
+        self.clock.pump([ELECTION_S] * 3)
+        self.assertEqual(self.locker.got, [])
+        self.locker.is_reachable = True
+        self.clock.advance(ELECTION_S)
+        self.assertEqual(len(self.locker.got), 1)
+
+    def test_nothing_is_left(self) -> None:
+        """After a stop no timer is left, and the lock is free."""
+        for housekeeper in self.begin(recovers=True):
+            housekeeper.stop()
+            housekeeper.stop()
+            self.successResultOf(Deferred.fromCoroutine(housekeeper.stopped()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.locker._turns), 0)

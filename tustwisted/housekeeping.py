@@ -1,0 +1,122 @@
+"""
+What one process does for all that share the uploads: recovery and sweeps (D10).
+
+It is elected by a lock.  When it dies another one takes over, within seconds or, with
+leases, after the lease.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tustwisted.errors import LocksUnavailable
+from tustwisted.interfaces import ILock
+from tustwisted.outcome import Outcome
+from tustwisted.sweeper import Sweeper
+from tustwisted.uploads.uploads import Uploads
+
+log = Logger()
+
+HOUSE = ".housekeeping"
+"""The lock of whoever keeps house; it begins with a dot, so no upload has this id."""
+
+ELECTION_S = 5.0
+"""How often the others try to get it, seconds, on average."""
+
+
+@define(eq=False)
+class Housekeeper:
+    """
+    Keeps house for some uploads, or waits until it is this process's turn.
+
+    :param uploads: started before, and stopped after this.
+    :param clock: measures the time between two tries.
+    :param random: gives numbers from 0 to 1, so that not all try at the same time.
+    """
+
+    _uploads: Uploads
+    _clock: IReactorTime
+    _random: Callable[[], float] = random.random
+    _sweeper: Sweeper = field(init=False)
+    _recovery: Outcome[None] | None = field(init=False, default=None)
+    _work: Deferred[None] | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._sweeper = Sweeper(self._uploads, self._clock)
+
+    def start(self, recovers: bool = True) -> None:
+        """
+        Begin.
+
+        :param recovers: finish what a crash left unfinished, whoever keeps house: this
+            process takes the place of one that may have died.  Otherwise it is done
+            when this process is elected.
+        """
+        self._work = Deferred.fromCoroutine(self._run(recovers))
+        self._work.addErrback(_log_unless_stopped)  # type: ignore[unused-awaitable]
+
+    def stop(self) -> None:
+        """Begin nothing any more; harmless when not started."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+
+    async def stopped(self) -> None:
+        """Wait for the end of what cannot be stopped; the uploads have stopped."""
+        if self._recovery is not None:
+            await self._recovery.wait()
+
+    async def _run(self, recovers: bool) -> None:
+        if recovers:
+            await self._recover()
+        while True:
+            lock = await self._elect()
+            if not recovers:
+                await self._recover()  # what the one before has left, if he died
+            recovers = False
+            await self._keep(lock)
+
+    async def _elect(self) -> ILock:
+        while True:
+            try:
+                lock = await self._uploads.locker.try_acquire(HOUSE)
+            except LocksUnavailable:
+                lock = None
+            if lock is not None:
+                return lock
+            await deferLater(self._clock, ELECTION_S * (0.5 + self._random()))
+
+    async def _keep(self, lock: ILock) -> None:
+        """Sweep until the lock is lost, or this is stopped."""
+        self._sweeper.start()
+        try:
+            await lock.when_lost()
+        finally:
+            self._sweeper.stop()
+            lock.release()
+
+    async def _recover(self) -> None:
+        self._recovery = Outcome.of(self._recover_all())
+        await self._recovery.wait()
+
+    async def _recover_all(self) -> None:
+        try:
+            finished = await self._uploads.recover()
+        except Exception:
+            log.failure("looking for unfinished uploads failed")
+            return
+        if finished:
+            log.info("{count} uploads finished after a crash", count=finished)
+
+
+def _log_unless_stopped(failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        log.failure("housekeeping has failed", failure)
