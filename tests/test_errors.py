@@ -53,6 +53,8 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
 STARTING: dict[type[CannotStart], dict[str, object]] = {
     errors.StoreUnusable: {"directory": "/srv/uploads", "problem": "is read-only"},
     errors.DirectoryInUse: {"directory": "/srv/uploads"},
+    errors.OtherLocker: {"directory": "/srv/uploads", "locker": "memory"},
+    errors.LockerUnusable: {"directory": "/srv/uploads", "problem": "needs Linux"},
     errors.CannotListen: {"address": "tcp:80", "problem": "permission denied"},
 }
 """Every error that keeps the daemon from starting; the operator reads these."""

@@ -345,6 +345,36 @@ class DirectoryInUse(CannotStart):
 
 
 @define(slots=False, eq=False)
+class OtherLocker(CannotStart):
+    """Other processes share this directory by another kind of locker."""
+
+    directory: str
+    locker: str
+    """``memory``, ``file`` or ``redis``: what they use."""
+
+    def __str__(self) -> str:
+        return (
+            f"another process keeps the uploads in {self.directory} by another "
+            f"--locker ({self.locker}): stop it, use the same --locker here, or "
+            "choose another --upload-dir"
+        )
+
+
+@define(slots=False, eq=False)
+class LockerUnusable(CannotStart):
+    """The processes of one machine cannot be kept apart in this directory."""
+
+    directory: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"cannot lock uploads in {self.directory}: {self.problem}; "
+            "choose another --upload-dir or another --locker"
+        )
+
+
+@define(slots=False, eq=False)
 class CannotListen(CannotStart):
     """An address cannot be listened on."""
 

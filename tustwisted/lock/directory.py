@@ -1,58 +1,92 @@
-"""A kernel lock on an upload directory: it dies with its process, whatever happens."""
+"""
+Which locker guards an upload directory: one kind at a time, by a lock of the kernel.
+
+It dies with its process, whatever happens.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from enum import Enum
 
-from attrs import define
+from attrs import define, field
 
-from tustwisted.errors import DirectoryInUse, StoreUnusable
+from tustwisted.errors import DirectoryInUse, OtherLocker, StoreUnusable
+from tustwisted.lock.kernel import ByteLocks, has_byte_locks
 
 LOCK_NAME = ".tustwisted.lock"
 """No upload id begins with a dot, so no upload ever meets this file."""
 
 
+class LockerKind(Enum):
+    """The lockers; the value is the byte of the lock's file that stands for one."""
+
+    MEMORY = 0
+    FILE = 1
+    REDIS = 2
+
+
 @define(eq=False)
 class DirectoryLock:
     """
-    Keeps a second process out of a directory (T-240, T-242).
+    Keeps processes out of a directory that would not heed each other (T-240, T-242).
 
-    The file stays behind when it is released: to unlink it would let two processes
-    each lock a file of the same name.
+    That is any second one beside the locker of a single process, and whoever has
+    another kind of locker than those that are there.
     """
 
     _directory: str
-    _fd: int | None = None
+    _kind: LockerKind = LockerKind.MEMORY
+    _locks: ByteLocks | None = field(init=False, default=None)
 
     def take(self) -> None:
         """
         Hold the directory, and make it if it is missing: not every store uses it.
 
-        :raises DirectoryInUse: another process holds it.
+        :raises DirectoryInUse: another process holds it for itself.
+        :raises OtherLocker: other processes share it by another kind of locker.
         :raises StoreUnusable: it, or the lock's file, cannot be made or locked.
         """
-        path = os.path.join(self._directory, LOCK_NAME)
         try:
             os.makedirs(self._directory, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            locks = ByteLocks.open(os.path.join(self._directory, LOCK_NAME))
         except OSError as error:
             raise StoreUnusable(self._directory, _plainly(error)) from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(fd)
-            raise DirectoryInUse(self._directory) from error
+            self._lock(locks)
         except OSError as error:
-            os.close(fd)
+            locks.close()
             raise StoreUnusable(self._directory, _plainly(error)) from error
-        self._fd = fd
+        except BaseException:
+            locks.close()
+            raise
+        self._locks = locks
+
+    def _lock(self, locks: ByteLocks) -> None:
+        """Take the own byte first: so of two that start at once one sees the other."""
+        if not has_byte_locks():
+            self._lock_whole(locks)
+            return
+        is_shared = self._kind is not LockerKind.MEMORY
+        if not locks.try_lock(self._kind.value, is_shared=is_shared):
+            raise DirectoryInUse(self._directory)
+        for other in LockerKind:
+            if other is not self._kind and locks.is_locked_elsewhere(other.value):
+                raise OtherLocker(self._directory, other.name.lower())
+
+    def _lock_whole(self, locks: ByteLocks) -> None:
+        """Do with the lock that other systems have too; only one process can share."""
+        try:
+            fcntl.flock(locks.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DirectoryInUse(self._directory) from error
 
     def release(self) -> None:
         """Let go of the directory; harmless when it is not held."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self._locks is not None:
+            self._locks.close()
+            self._locks = None
 
 
 def _plainly(error: OSError) -> str:

@@ -1,0 +1,276 @@
+"""
+What keeps the processes of one machine off each other's uploads.
+
+The locks are the kernel's (:mod:`tustwisted.lock.kernel`), so none outlives its holder
+and none is ever broken; the processes wake each other
+(:mod:`tustwisted.lock.peers`), so none of them polls.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tustwisted.errors import (
+    LockerUnusable,
+    LockLost,
+    LocksUnavailable,
+    UploadLocked,
+)
+from tustwisted.lock.filesystem import network_filesystem
+from tustwisted.lock.kernel import ByteLocks, byte_of_upload, has_byte_locks
+from tustwisted.lock.peers import Peers
+from tustwisted.lock.shared import IProcessLock, IProcessLocks
+from tustwisted.lock.sockets import Sockets
+from tustwisted.waiting import Bell, WaitedTooLong, within
+
+log = Logger()
+
+LOCKS_NAME = ".tustwisted.locks"
+"""No upload id begins with a dot, so no upload ever meets this file."""
+
+
+@implementer(IProcessLock)
+@define(eq=False)
+class FileLock:
+    """
+    An upload whose byte this process has locked.
+
+    Ten thousand of them may be held at once: what few need is made when it is asked.
+    """
+
+    upload_id: str
+    byte: int
+    _release: Callable[[FileLock], None]
+    _is_held: bool = field(init=False, default=True)
+    _lost: Deferred[None] | None = field(init=False, default=None)
+
+    def when_lost(self) -> Deferred[None]:
+        """See :meth:`tustwisted.lock.shared.IProcessLock.when_lost`."""
+        if self._lost is None:
+            self._lost = Deferred()
+        return self._lost
+
+    def require_held(self) -> None:
+        """See :meth:`tustwisted.lock.shared.IProcessLock.require_held`."""
+        if not self._is_held:
+            raise LockLost
+
+    def release(self) -> None:
+        """See :meth:`tustwisted.lock.shared.IProcessLock.release`."""
+        if self._is_held:
+            self._is_held = False
+            self._release(self)
+
+    def lose(self) -> None:
+        """Tell the holder that all locks were let go of."""
+        self._is_held = False
+        if self._lost is not None and not self._lost.called:
+            self._lost.callback(None)
+
+
+@define(eq=False)
+class _Open:
+    """What is open between start and stop."""
+
+    kernel: ByteLocks
+    sockets: Sockets
+    peers: Peers
+
+
+@implementer(IProcessLocks)
+@define(eq=False)
+class FileLocks:
+    """
+    Locks for the processes of one machine that share a directory; needs Linux.
+
+    :param directory: of the uploads.  A file and a directory with hidden names are
+        kept there.
+    :param reactor: provides ``IReactorTime``, ``IReactorUNIX``, ``IReactorSocket``.
+    """
+
+    is_leasing = False
+
+    _directory: str
+    _reactor: Any
+    _wished: Callable[[str], None] = field(init=False)
+    _open: _Open | None = field(init=False, default=None)
+    _is_stopping: bool = field(init=False, default=False)
+    _held: dict[int, FileLock] = field(init=False, factory=dict)
+    _waiting: dict[int, Bell] = field(init=False, factory=dict)
+    _wanted_early: list[FileLock] = field(init=False, factory=list)
+    _telling: IDelayedCall | None = field(init=False, default=None)
+
+    async def start(self, wished: Callable[[str], None]) -> None:
+        """See :meth:`tustwisted.lock.shared.IProcessLocks.start`."""
+        if not has_byte_locks():
+            raise LockerUnusable(self._directory, "the file locker needs Linux")
+        self._wished = wished
+        try:
+            self._open = self._opened()
+            await self._open.peers.start()
+        except (OSError, CannotListenError) as error:
+            await self.stop()
+            raise LockerUnusable(self._directory, _plainly(error)) from error
+        except BaseException:
+            await self.stop()
+            raise
+        self._warn_of_network()
+
+    def _opened(self) -> _Open:
+        os.makedirs(self._directory, exist_ok=True)
+        kernel = ByteLocks.open(os.path.join(self._directory, LOCKS_NAME))
+        try:
+            sockets = Sockets.open(self._directory)
+        except BaseException:
+            kernel.close()
+            raise
+        peers = Peers(self._reactor, kernel, sockets, self._wish_heard, self._ring)
+        return _Open(kernel, sockets, peers)
+
+    def _warn_of_network(self) -> None:
+        name = network_filesystem(self._directory)
+        if name is not None:
+            log.warn(
+                "{directory} lies on a network file system ({name}): processes of "
+                "other machines are not kept apart by --locker file; if there are "
+                "any, use --locker redis://...",
+                directory=self._directory,
+                name=name,
+            )
+
+    async def stop(self) -> None:
+        """
+        See :meth:`tustwisted.lock.shared.IProcessLocks.stop`.
+
+        All is let go of before the others see the connections end: then they try again.
+        """
+        if self._open is None or self._is_stopping:
+            return
+        self._is_stopping = True
+        await self._open.peers.stop_listening()
+        self._open.kernel.close()
+        self._forget_all()
+        self._open.peers.leave()
+        await self._open.peers.all_left()
+        self._open.sockets.close()
+        self._open, self._is_stopping = None, False
+
+    def _forget_all(self) -> None:
+        held, self._held = self._held, {}
+        for lock in held.values():
+            lock.lose()
+        self._ring(None)
+        self._wanted_early.clear()
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+
+    # -- taking ------------------------------------------------------------------------
+
+    def take(self, upload_id: str, timeout_s: float) -> Deferred[IProcessLock]:
+        """See :meth:`tustwisted.lock.shared.IProcessLocks.take`."""
+        return Deferred.fromCoroutine(self._take(upload_id, timeout_s))
+
+    async def _take(self, upload_id: str, timeout_s: float) -> IProcessLock:
+        byte = byte_of_upload(upload_id)
+        if byte in self._waiting:  # by another id of the same byte
+            raise UploadLocked(0)
+        lock = self._try(upload_id, byte)
+        if lock is not None:
+            return lock
+        try:
+            return await within(timeout_s, self._wait(upload_id, byte), self._reactor)
+        except WaitedTooLong:
+            raise UploadLocked(timeout_s) from None
+
+    async def try_take(self, upload_id: str) -> IProcessLock | None:
+        """See :meth:`tustwisted.lock.shared.IProcessLocks.try_take`."""
+        return self._try(upload_id, byte_of_upload(upload_id))
+
+    async def _wait(self, upload_id: str, byte: int) -> IProcessLock:
+        """Let all others know, and try again whenever one of them says it is free."""
+        peers = self._running().peers
+        bell = self._waiting[byte] = Bell()
+        peers.want(byte)
+        try:
+            while True:
+                await bell.rung()
+                lock = self._try(upload_id, byte)
+                if lock is not None:
+                    return lock
+        finally:
+            del self._waiting[byte]
+            peers.unwant(byte)
+
+    def _try(self, upload_id: str, byte: int) -> FileLock | None:
+        running = self._running()
+        try:
+            if byte in self._held or not running.kernel.try_lock(byte):
+                return None
+        except OSError as error:
+            raise LocksUnavailable from error
+        lock = self._held[byte] = FileLock(upload_id, byte, self._release)
+        if running.peers.is_wanted(byte):
+            self._tell_soon(lock)
+        return lock
+
+    def _running(self) -> _Open:
+        if self._open is None or self._is_stopping:
+            raise LocksUnavailable
+        return self._open
+
+    def _release(self, lock: FileLock) -> None:
+        assert self._open is not None, "what is stopped holds nothing"
+        del self._held[lock.byte]
+        self._open.kernel.unlock(lock.byte)
+        self._open.peers.free(lock.byte)
+
+    # -- who else wants it -------------------------------------------------------------
+
+    def _wish_heard(self, byte: int) -> bool:
+        lock = self._held.get(byte)
+        if lock is not None:
+            self._tell(lock)
+        return lock is not None
+
+    def _tell(self, lock: FileLock) -> None:
+        try:
+            self._wished(lock.upload_id)
+        except Exception:
+            log.failure("a holder of a lock failed when it was asked for it")
+
+    def _tell_soon(self, lock: FileLock) -> None:
+        """Tell that it was wanted already, after its holder has got it."""
+        self._wanted_early.append(lock)
+        if self._telling is None:
+            self._telling = self._reactor.callLater(0, self._tell_early)
+
+    def _tell_early(self) -> None:
+        self._telling = None
+        early, self._wanted_early = self._wanted_early, []
+        peers = self._running().peers
+        for lock in early:
+            if self._held.get(lock.byte) is lock and peers.is_wanted(lock.byte):
+                self._tell(lock)
+
+    def _ring(self, byte: int | None) -> None:
+        """Wake who waits for a byte, or for any."""
+        if byte is None:
+            for bell in list(self._waiting.values()):
+                bell.ring()
+        elif byte in self._waiting:
+            self._waiting[byte].ring()
+
+
+def _plainly(error: OSError | CannotListenError) -> str:
+    number = (error if isinstance(error, OSError) else error.socketError).errno
+    return os.strerror(number or 0).lower()
