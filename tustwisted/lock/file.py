@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
@@ -30,12 +31,22 @@ from tustwisted.lock.kernel import ByteLocks, byte_of_upload, has_byte_locks
 from tustwisted.lock.peers import Peers
 from tustwisted.lock.shared import IProcessLock, IProcessLocks
 from tustwisted.lock.sockets import Sockets
+from tustwisted.outcome import Outcome
 from tustwisted.waiting import Bell, WaitedTooLong, within
 
 log = Logger()
 
 LOCKS_NAME = ".tustwisted.locks"
 """No upload id begins with a dot, so no upload ever meets this file."""
+
+
+GIVING_WAY_S = 0.05
+"""
+How long who comes lets those go first that wait in other processes, seconds.
+
+So one whose clients come again and again does not shut the others out.  They take what
+is free within a millisecond, unless they are frozen.
+"""
 
 
 @implementer(IProcessLock)
@@ -103,7 +114,7 @@ class FileLocks:
     _reactor: Any
     _wished: Callable[[str], None] = field(init=False)
     _open: _Open | None = field(init=False, default=None)
-    _is_stopping: bool = field(init=False, default=False)
+    _stopping: Outcome[None] | None = field(init=False, default=None)
     _held: dict[int, FileLock] = field(init=False, factory=dict)
     _waiting: dict[int, Bell] = field(init=False, factory=dict)
     _wanted_early: list[FileLock] = field(init=False, factory=list)
@@ -113,7 +124,7 @@ class FileLocks:
         """See :meth:`tustwisted.lock.shared.IProcessLocks.start`."""
         if not has_byte_locks():
             raise LockerUnusable(self._directory, "the file locker needs Linux")
-        self._wished = wished
+        self._wished, self._stopping = wished, None
         try:
             self._open = self._opened()
             await self._open.peers.start()
@@ -153,16 +164,20 @@ class FileLocks:
 
         All is let go of before the others see the connections end: then they try again.
         """
-        if self._open is None or self._is_stopping:
+        if self._open is None:
             return
-        self._is_stopping = True
-        await self._open.peers.stop_listening()
-        self._open.kernel.close()
+        if self._stopping is None:
+            self._stopping = Outcome.of(self._let_go(self._open))
+        await self._stopping.wait()
+
+    async def _let_go(self, running: _Open) -> None:
+        await running.peers.stop_listening()
+        running.kernel.close()
         self._forget_all()
-        self._open.peers.leave()
-        await self._open.peers.all_left()
-        self._open.sockets.close()
-        self._open, self._is_stopping = None, False
+        running.peers.leave()
+        await running.peers.all_left()
+        running.sockets.close()
+        self._open = None
 
     def _forget_all(self) -> None:
         held, self._held = self._held, {}
@@ -184,7 +199,9 @@ class FileLocks:
         byte = byte_of_upload(upload_id)
         if byte in self._waiting:  # by another id of the same byte
             raise UploadLocked(0)
-        lock = self._try(upload_id, byte)
+        lock = None
+        if not self._running().peers.is_wanted(byte):
+            lock = self._try(upload_id, byte)
         if lock is not None:
             return lock
         try:
@@ -202,11 +219,14 @@ class FileLocks:
         bell = self._waiting[byte] = Bell()
         peers.want(byte)
         try:
-            while True:
+            if peers.is_wanted(byte):
+                with suppress(WaitedTooLong):
+                    await within(GIVING_WAY_S, bell.rung(), self._reactor)
+            lock = self._try(upload_id, byte)
+            while lock is None:
                 await bell.rung()
                 lock = self._try(upload_id, byte)
-                if lock is not None:
-                    return lock
+            return lock
         finally:
             del self._waiting[byte]
             peers.unwant(byte)
@@ -224,7 +244,7 @@ class FileLocks:
         return lock
 
     def _running(self) -> _Open:
-        if self._open is None or self._is_stopping:
+        if self._open is None or self._stopping is not None:
             raise LocksUnavailable
         return self._open
 

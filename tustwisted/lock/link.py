@@ -122,6 +122,7 @@ class Link(LineOnlyReceiver):
     def hang_up(self) -> None:
         """End the connection, whatever was not said yet."""
         self._is_hung_up = True
+        self.wanted.clear()
         self.transport.abortConnection()
 
     def _say(self, word: str, what: int | str) -> None:

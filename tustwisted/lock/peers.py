@@ -30,9 +30,10 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
+from twisted.internet.unix import Port as UNIXPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -90,7 +91,7 @@ class Peers:
         self._links: set[Link] = set()
         self._sought: dict[str, Deferred[None]] = {}
         self._news = Bell()
-        self._port: IListeningPort | None = None
+        self._port: UNIXPort | None = None
         self._is_stopped = False
 
     async def start(self) -> None:
@@ -114,10 +115,12 @@ class Peers:
     async def stop_listening(self) -> None:
         """Let nobody join any more; harmless when done twice."""
         port, self._port = self._port, None
-        if port is not None:
-            # Somebody has removed the socket: Twisted tries to, and fails.
-            with suppress(FileNotFoundError):
-                await maybeDeferred(port.stopListening)
+        if port is None:
+            return
+        try:
+            await maybeDeferred(port.stopListening)
+        except FileNotFoundError:  # somebody has removed it, and Twisted stops there
+            port.socket.close()
 
     def leave(self) -> None:
         """Hang up on everybody; what was held must be free by now."""
