@@ -66,6 +66,10 @@ class Fellow:
         """Join the others."""
         await self.locks.start(self._wished)
 
+    def stop(self) -> Deferred[None]:
+        """Leave them; harmless when it has."""
+        return Deferred.fromCoroutine(self.locks.stop())
+
     def _wished(self, upload_id: str) -> None:
         self.wishes.append(upload_id)
         self._news.ring()
@@ -116,7 +120,7 @@ class FellowCase(TestCase):
         """Start another process's locks."""
         fellow = Fellow(self.directory)
         await fellow.start()
-        self.addCleanup(lambda: Deferred.fromCoroutine(fellow.locks.stop()))
+        self.addCleanup(fellow.stop)
         return fellow
 
     def sockets(self) -> list[str]:

@@ -171,13 +171,12 @@ class Peers:
     def link_lost(self, link: Link) -> None:
         """See :meth:`tustwisted.lock.link.ILinked.link_lost`."""
         self._links.discard(link)
+        if not self._is_stopped:
+            if link.peer_name is None:
+                self._freed(None)
+            else:
+                self._seek(link.peer_name)
         self._news.ring()
-        if self._is_stopped:
-            return
-        if link.peer_name is None:
-            self._freed(None)
-        else:
-            self._seek(link.peer_name)
 
     def wish_heard(self, link: Link, byte: int) -> None:
         """See :meth:`tustwisted.lock.link.ILinked.wish_heard`."""
