@@ -69,7 +69,7 @@ class Storm:
         if self.random.random() < 0.2:
             return
         with suppress(WaitedTooLong):
-            limit_s = self.random.random() / 20
+            limit_s = self.random.random() / 50
             await within(limit_s, self.bells[upload_id].rung(), self.reactor)
 
 

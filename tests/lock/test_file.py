@@ -316,6 +316,17 @@ class StopTests(FellowCase):
             gone.release()
         await other.took("v")
 
+    async def test_stop_before_it_is_told(self) -> None:
+        """A stop right after something was taken that others want fails in nothing."""
+        one, other = await self.fellow(), await self.fellow()
+        lock = await one.take("u")
+        taking = other.take("u")
+        await one.wish("u")
+        lock.release()
+        await one.took("u")
+        await one.locks.stop()
+        await soon(taking)
+
     async def test_waiters_end(self) -> None:
         """Who still waits is told that there is nothing to wait for."""
         one, other = await self.fellow(), await self.fellow()

@@ -277,9 +277,11 @@ class FileLocks:
     def _tell_early(self) -> None:
         self._telling = None
         early, self._wanted_early = self._wanted_early, []
-        peers = self._running().peers
+        if self._open is None:
+            return
         for lock in early:
-            if self._held.get(lock.byte) is lock and peers.is_wanted(lock.byte):
+            is_held = self._held.get(lock.byte) is lock
+            if is_held and self._open.peers.is_wanted(lock.byte):
                 self._tell(lock)
 
     def _ring(self, byte: int | None) -> None:
