@@ -1,4 +1,4 @@
-"""The kernel lock on a directory, against a real second process."""
+"""The kernel lock on a directory, against a real second process and in this one."""
 
 from __future__ import annotations
 
@@ -8,32 +8,40 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tustwisted.errors import DirectoryInUse, StoreUnusable
-from tustwisted.lock.directory import DirectoryLock
+from tustwisted.errors import DirectoryInUse, OtherLocker, StoreUnusable
+from tustwisted.lock.directory import LOCK_NAME, DirectoryLock, LockerKind
 
 _HOLD = """
 import sys
-from tustwisted.lock.directory import DirectoryLock
-DirectoryLock(sys.argv[1]).take()
+from tustwisted.lock.directory import DirectoryLock, LockerKind
+DirectoryLock(sys.argv[1], LockerKind[sys.argv[2]]).take()
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
-class DirectoryLockTests(SynchronousTestCase):
-    """One process at a time, and none for ever (T-240, T-242)."""
+MEMORY, FILE, REDIS = LockerKind
+
+
+class DirectoryCase(SynchronousTestCase):
+    """Has a directory, and a lock on it."""
 
     def setUp(self) -> None:
-        """Make a directory."""
+        """Make them."""
         self.directory = self.mktemp()
         os.mkdir(self.directory)
-        self.lock = DirectoryLock(self.directory)
-        self.addCleanup(self.lock.release)
+        self.lock = self.lock_of(MEMORY)
 
-    def hold_elsewhere(self) -> subprocess.Popen[bytes]:
+    def lock_of(self, kind: LockerKind) -> DirectoryLock:
+        """Make a lock for another locker."""
+        lock = DirectoryLock(self.directory, kind)
+        self.addCleanup(lock.release)
+        return lock
+
+    def hold_elsewhere(self, kind: LockerKind = MEMORY) -> subprocess.Popen[bytes]:
         """Start a process that holds the directory."""
         process = subprocess.Popen(
-            [sys.executable, "-c", _HOLD, self.directory],
+            [sys.executable, "-c", _HOLD, self.directory, kind.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -45,6 +53,15 @@ class DirectoryLockTests(SynchronousTestCase):
         self.addCleanup(process.stdin.close)
         self.assertEqual(process.stdout.readline(), b"held\n")
         return process
+
+
+class DirectoryLockTests(DirectoryCase):
+    """One process at a time, and none for ever (T-240, T-242)."""
+
+    def test_memory_is_the_default(self) -> None:
+        """Who says nothing else has the locker of a single process."""
+        DirectoryLock(self.directory).take()
+        self.assertRaises(DirectoryInUse, self.lock.take)
 
     def test_second_process_is_kept_out(self) -> None:
         """While another process holds the directory, it cannot be taken (T-240)."""
@@ -84,3 +101,90 @@ class DirectoryLockTests(SynchronousTestCase):
         impossible = os.path.join(path, "below")
         error = self.assertRaises(StoreUnusable, DirectoryLock(impossible).take)
         self.assertIn(impossible, str(error))
+
+    def test_kept_out_leaves_nothing(self) -> None:
+        """Who was kept out can take the directory once it is free."""
+        holder = self.lock_of(MEMORY)
+        holder.take()
+        self.assertRaises(DirectoryInUse, self.lock.take)
+        holder.release()
+        self.lock.take()
+
+
+class LockerKindTests(DirectoryCase):
+    """Only one kind of locker at a time."""
+
+    def test_same_kind(self) -> None:
+        """Any number of processes share a directory by the same kind of locker."""
+        for kind in (FILE, REDIS):
+            locks = [self.lock_of(kind) for _ in range(3)]
+            for lock in locks:
+                lock.take()
+            for lock in locks:
+                lock.release()
+
+    def test_other_kinds(self) -> None:
+        """Beside any kind no other one starts; the sentence names both sides."""
+        for there in LockerKind:
+            held = self.lock_of(there)
+            held.take()
+            for here in LockerKind:
+                if here is not there:
+                    error = self.assertRaises(OtherLocker, self.lock_of(here).take)
+                    self.assertIn(self.directory, str(error))
+                    self.assertIn(f"({there.name.lower()})", str(error))
+            held.release()
+
+    def test_other_process(self) -> None:
+        """That holds between processes, until the last one of a kind has died."""
+        first, second = self.hold_elsewhere(FILE), self.hold_elsewhere(FILE)
+        third = self.lock_of(FILE)
+        third.take()
+        for process in (first, second):
+            self.assertRaises(OtherLocker, self.lock.take)
+            process.kill()
+            process.wait(10)
+        self.assertRaises(OtherLocker, self.lock.take)
+        third.release()
+        self.lock.take()
+
+    def test_refused_holds_nothing(self) -> None:
+        """Who is refused keeps nobody else out."""
+        for there, refused in ((MEMORY, FILE), (FILE, MEMORY), (REDIS, FILE)):
+            held = self.lock_of(there)
+            held.take()
+            self.assertRaises(OtherLocker, self.lock_of(refused).take)
+            held.release()
+            again = self.lock_of(there)
+            again.take()
+            again.release()
+
+    def test_lock_file_cannot_be_opened(self) -> None:
+        """A lock file that cannot be opened is told of as the store's trouble is."""
+        os.mkdir(os.path.join(self.directory, LOCK_NAME))
+        error = self.assertRaises(StoreUnusable, self.lock.take)
+        self.assertIn(self.directory, str(error))
+
+
+class OtherSystemTests(DirectoryCase):
+    """Systems without locks on bytes have one on the whole file."""
+
+    def lock_of(self, kind: LockerKind) -> DirectoryLock:
+        """Make a lock as there."""
+        lock = DirectoryLock(self.directory, kind, has_byte_locks=False)
+        self.addCleanup(lock.release)
+        return lock
+
+    def test_single(self) -> None:
+        """The locker of a single process keeps all others out."""
+        self.lock.take()
+        for kind in LockerKind:
+            self.assertRaises(DirectoryInUse, self.lock_of(kind).take)
+        self.lock.release()
+        self.lock_of(MEMORY).take()
+
+    def test_shared(self) -> None:
+        """Those of several machines share it, and keep that one out."""
+        self.lock_of(REDIS).take()
+        self.lock_of(REDIS).take()
+        self.assertRaises(DirectoryInUse, self.lock.take)

@@ -6,7 +6,6 @@ import os
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.lock.fellow import (
@@ -434,9 +433,3 @@ class StartTests(FellowCase):
             self.assertIn(directory, str(caught.exception))
             self.assertEqual(descriptors(), before)
             await self.assertFailure(locks.take("u", 0), LocksUnavailable)
-
-    async def test_local_file_system(self) -> None:
-        """Of a local file system nothing is said."""
-        with capturedLogs() as events:
-            await self.fellow()
-        self.assertEqual([e for e in events if e["log_level"].name == "warn"], [])

@@ -34,10 +34,15 @@ class DirectoryLock:
 
     That is any second one beside the locker of a single process, and whoever has
     another kind of locker than those that are there.
+
+    :param has_byte_locks: this system has :class:`tustwisted.lock.kernel.ByteLocks`.
+        Without them the lockers of several processes are not told apart; but then
+        there is one of them only, since the one for a single machine needs them.
     """
 
     _directory: str
     _kind: LockerKind = LockerKind.MEMORY
+    _has_byte_locks: bool = field(factory=has_byte_locks)
     _locks: ByteLocks | None = field(init=False, default=None)
 
     def take(self) -> None:
@@ -65,20 +70,20 @@ class DirectoryLock:
 
     def _lock(self, locks: ByteLocks) -> None:
         """Take the own byte first: so of two that start at once one sees the other."""
-        if not has_byte_locks():
-            self._lock_whole(locks)
-            return
         is_shared = self._kind is not LockerKind.MEMORY
+        if not self._has_byte_locks:
+            self._lock_whole(locks.fileno(), is_shared)
+            return
         if not locks.try_lock(self._kind.value, is_shared=is_shared):
             raise DirectoryInUse(self._directory)
-        for other in LockerKind:
-            if other is not self._kind and locks.is_locked_elsewhere(other.value):
+        for other in set(LockerKind) - {self._kind}:
+            if locks.is_locked_elsewhere(other.value):
                 raise OtherLocker(self._directory, other.name.lower())
 
-    def _lock_whole(self, locks: ByteLocks) -> None:
-        """Do with the lock that other systems have too; only one process can share."""
+    def _lock_whole(self, fd: int, is_shared: bool) -> None:
+        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(locks.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DirectoryInUse(self._directory) from error
 

@@ -106,12 +106,15 @@ class FileLocks:
     :param directory: of the uploads.  A file and a directory with hidden names are
         kept there.
     :param reactor: provides ``IReactorTime``, ``IReactorUNIX``, ``IReactorSocket``.
+    :param network_filesystem: names the file system of a directory if other machines
+        may use it too.
     """
 
     is_leasing = False
 
     _directory: str
     _reactor: Any
+    _network_filesystem: Callable[[str], str | None] = network_filesystem
     _wished: Callable[[str], None] = field(init=False)
     _open: _Open | None = field(init=False, default=None)
     _stopping: Outcome[None] | None = field(init=False, default=None)
@@ -148,7 +151,7 @@ class FileLocks:
         return _Open(kernel, sockets, peers)
 
     def _warn_of_network(self) -> None:
-        name = network_filesystem(self._directory)
+        name = self._network_filesystem(self._directory)
         if name is not None:
             log.warn(
                 "{directory} lies on a network file system ({name}): processes of "

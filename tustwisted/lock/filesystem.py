@@ -28,7 +28,12 @@ def network_filesystem(directory: str) -> str | None:
             name = type_of_device(os.major(device), os.minor(device), file.read())
     except OSError:
         return None
-    return name if name is not None and _NETWORK.fullmatch(name) else None
+    return name if name is not None and is_of_network(name) else None
+
+
+def is_of_network(name: str) -> bool:
+    """Tell whether other machines may use a file system of this type too."""
+    return _NETWORK.fullmatch(name) is not None
 
 
 def type_of_device(major: int, minor: int, mounts: str) -> str | None:
