@@ -31,11 +31,16 @@ class ProcessCase(SynchronousTestCase):
         self.directory = tempfile.mkdtemp(prefix="tus")
         self.addCleanup(shutil.rmtree, self.directory)
 
-    def start(self, *, before: Sequence[str] = ()) -> Process:
+    def start(self) -> Process:
         """Start a process, and wait until it is ready."""
-        process = Process(self, self.directory, before)
-        process.expect("ready")
-        return process
+        return self.start_all(1)[0]
+
+    def start_all(self, count: int, before: Sequence[str] = ()) -> list[Process]:
+        """Start some at the same time, and wait until all are ready."""
+        started = [Process(self, self.directory, before) for _ in range(count)]
+        for process in started:
+            process.expect("ready")
+        return started
 
     def sockets(self) -> list[str]:
         """List the sockets that are there."""
@@ -58,13 +63,13 @@ class ProcessTests(ProcessCase):
 
     def test_take_over(self) -> None:
         """They keep each other out, and take over in either direction (T-240)."""
-        one, other = self.start(), self.start()
+        one, other = self.start_all(2)
         self.assert_kept_apart(one, other)
         self.assert_kept_apart(other, one)
 
     def test_take_over_is_quick(self) -> None:
         """From the wish to the lock it takes less than a tenth of a second."""
-        one, other = self.start(), self.start()
+        one, other = self.start_all(2)
         took = []
         for _ in range(20):
             one.take("u")
@@ -79,7 +84,7 @@ class ProcessTests(ProcessCase):
 
     def test_clean_stop(self) -> None:
         """One that stops frees what it holds, and removes its socket."""
-        one, other = self.start(), self.start()
+        one, other = self.start_all(2)
         one.take("u")
         other.tell(f"take u {LIMIT_S}")
         one.expect("wished u")
@@ -90,7 +95,7 @@ class ProcessTests(ProcessCase):
 
     def test_waiting_costs_nothing(self) -> None:
         """Neither who waits nor who is waited for uses the processor meanwhile."""
-        one, other = self.start(), self.start()
+        one, other = self.start_all(2)
         one.take("u")
         before = [process.cpu_s() for process in (one, other)]
         other.tell("take u 3")
@@ -101,7 +106,7 @@ class ProcessTests(ProcessCase):
 
     def test_namespaces(self) -> None:
         """Processes of two containers that share a directory keep each other out."""
-        one, other = self.start(before=NAMESPACES), self.start(before=NAMESPACES)
+        one, other = self.start_all(2, NAMESPACES)
         self.assert_kept_apart(one, other)
         self.assert_kept_apart(other, one)
         outside = self.start()
@@ -114,9 +119,9 @@ class KilledTests(ProcessCase):
 
     def test_frees_and_wakes(self) -> None:
         """A killed holder frees at once, and wakes who waits."""
-        waiter, took = self.start(), []
-        for _ in range(3):
-            holder = self.start()
+        waiter, *holders = self.start_all(4)
+        took = []
+        for holder in holders:
             holder.take("u")
             waiter.tell(f"take u {LIMIT_S}")
             holder.expect("wished u")
@@ -128,7 +133,7 @@ class KilledTests(ProcessCase):
 
     def test_many_locks(self) -> None:
         """So does one that held a thousand others."""
-        waiter, holder = self.start(), self.start()
+        waiter, holder = self.start_all(2)
         for i in range(1000):
             holder.tell(f"try {i}")
         holder.expect("took 999")
@@ -141,7 +146,7 @@ class KilledTests(ProcessCase):
 
     def test_nobody_waits(self) -> None:
         """What a killed process held can be taken; its socket is removed."""
-        holder, other = self.start(), self.start()
+        holder, other = self.start_all(2)
         holder.take("u")
         holder.end()
         other.take("u")
@@ -153,7 +158,7 @@ class KilledTests(ProcessCase):
 
     def test_all_killed(self) -> None:
         """What was left by processes that were all killed is removed at a start."""
-        processes = [self.start() for _ in range(3)]
+        processes = self.start_all(3)
         for process in processes:
             process.take(str(process.pid))
         for process in processes:
@@ -166,7 +171,7 @@ class KilledTests(ProcessCase):
 
     def test_waiter_is_killed(self) -> None:
         """The wish of a killed waiter dies with it."""
-        holder, waiter = self.start(), self.start()
+        holder, waiter = self.start_all(2)
         holder.take("u")
         waiter.tell(f"take u {LIMIT_S}")
         holder.expect("wished u")
@@ -181,7 +186,7 @@ class KilledTests(ProcessCase):
 
     def test_programs_inherit_no_lock(self) -> None:
         """What a killed process has started does not keep its locks."""
-        holder, other = self.start(), self.start()
+        holder, other = self.start_all(2)
         holder.take("u")
         holder.tell("spawn")
         pid = int(holder.hear("spawned")[0])
@@ -195,7 +200,7 @@ class FrozenTests(ProcessCase):
 
     def test_holder(self) -> None:
         """Who waits for a frozen holder waits in vain, and disturbs nobody later."""
-        holder, waiter = self.start(), self.start()
+        holder, waiter = self.start_all(2)
         holder.take("u")
         holder.take("v")
         holder.send(signal.SIGSTOP)
@@ -212,7 +217,7 @@ class FrozenTests(ProcessCase):
 
     def test_holder_thaws(self) -> None:
         """A holder that is thawed in time is told of the wish that still stands."""
-        holder, waiter = self.start(), self.start()
+        holder, waiter = self.start_all(2)
         holder.take("u")
         holder.send(signal.SIGSTOP)
         waiter.tell(f"take u {LIMIT_S}")
@@ -224,7 +229,7 @@ class FrozenTests(ProcessCase):
 
     def test_killed_while_frozen(self) -> None:
         """A holder that is killed while it is frozen frees what it held."""
-        holder, waiter = self.start(), self.start()
+        holder, waiter = self.start_all(2)
         holder.take("u")
         holder.send(signal.SIGSTOP)
         waiter.tell(f"take u {LIMIT_S}")
@@ -238,7 +243,7 @@ class FrozenTests(ProcessCase):
         frozen.take("u")
         frozen.send(signal.SIGSTOP)
         began = time.monotonic()
-        late, later = self.start(), self.start()
+        late, later = self.start_all(2)
         self.assertLess(time.monotonic() - began, 2 * MEETING_S + 5)
         self.assert_kept_apart(late, later)
         late.tell("take u 0.1")
@@ -251,7 +256,7 @@ class FrozenTests(ProcessCase):
 
     def test_waiter_is_frozen(self) -> None:
         """A waiter that is frozen keeps nobody from taking what it waits for."""
-        holder, waiter, other = self.start(), self.start(), self.start()
+        holder, waiter, other = self.start_all(3)
         holder.take("u")
         waiter.tell(f"take u {LIMIT_S}")
         holder.expect("wished u")

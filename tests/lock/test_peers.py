@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 from typing import Any
 
@@ -15,7 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.lock.fellow import Fellow, FellowCase, hear_each_other, soon, turn, until
 from tustwisted.errors import UploadLocked
-from tustwisted.lock.file import LOCKS_NAME, FileLocks
+from tustwisted.lock.file import GIVING_WAY_S, LOCKS_NAME, FileLocks
 from tustwisted.lock.kernel import ByteLocks, byte_of_name, byte_of_upload
 from tustwisted.lock.peers import MEETING_S
 from tustwisted.lock.sockets import SOCKETS_NAME, Sockets, new_name
@@ -79,7 +80,7 @@ class Stranger:
         self.say(*lines, f"hello {self.name}")
 
     async def hear(self, line: str) -> str:
-        """Wait for a line, and return all that was said up to there."""
+        """Wait for a line that begins so, and return all that was said up to there."""
         heard = b""
 
         def is_said() -> bool:
@@ -89,7 +90,7 @@ class Stranger:
                 heard += self.connection.recv(1 << 16)
             except BlockingIOError:
                 return False
-            return f"{line}\n".encode() in heard
+            return re.search(rb"(?m)^%s( \d+)?\n" % line.encode(), heard) is not None
 
         await until(is_said)
         return heard.decode()
@@ -168,7 +169,7 @@ class JoinTests(StrangerCase):
         starting = self.start_one()
         await stranger.accept()
         await other.accept()
-        stranger.hello(f"want {U}")
+        stranger.hello(f"want {U} 9000")
         await stranger.hear(f"free {U}")
         self.assertFalse(starting.called)
         other.hello()
@@ -195,7 +196,7 @@ class JoinTests(StrangerCase):
         await starting
         lock = await self.one.take("u")
         await stranger.accept()
-        stranger.hello(f"want {U}")
+        stranger.hello(f"want {U} 9000")
         await self.one.wish("u")
         lock.release()
         await stranger.hear(f"free {U}")
@@ -348,7 +349,7 @@ class HostileTests(StrangerCase):
         stranger, caller = await self.met(), self.stranger()
         (own,) = set(self.sockets()) - {stranger.name, caller.name}
         lock = await self.one.take("u")
-        for said in ("nonsense", "x" * 100_000, "want 1\0"):
+        for said in ("nonsense", "x" * 100_000, "want 1 1\0"):
             caller.connect(own)
             with capturedLogs() as events:
                 caller.say(said)
@@ -358,7 +359,7 @@ class HostileTests(StrangerCase):
             caller.hang_up()
         lock.require_held()
         self.assertEqual(self.one.wishes, [])
-        stranger.say(f"want {U}")
+        stranger.say(f"want {U} 9000")
         await self.one.wish("u")
 
     async def test_free_that_is_not(self) -> None:
@@ -367,7 +368,7 @@ class HostileTests(StrangerCase):
         stranger.locks.try_lock(U)
         taking = self.one.take("u", 5)
         stranger.say(*(f"free {U}", "free 7") * 100)
-        stranger.say("want 7")
+        stranger.say("want 7 9000")
         await stranger.hear("free 7")
         self.assertFalse(taking.called)
         self.clock.advance(5)
@@ -378,9 +379,25 @@ class HostileTests(StrangerCase):
         """Who wants what is not held here is told so, and nobody is disturbed."""
         stranger = await self.met()
         await self.one.take("u")
-        stranger.say("want 7")
+        stranger.say("want 7 9000")
         await stranger.hear("free 7")
         self.assertEqual(self.one.wishes, [])
+
+    async def test_frozen_waiter_disturbs_for_its_time_only(self) -> None:
+        """A wish that is not taken back ends with its time: nobody gives way to it."""
+        stranger = await self.met()
+        stranger.say(f"want {U} 9000")
+        await stranger.hear(f"free {U}")
+        taking = self.one.take("u")
+        self.assertFalse(taking.called)
+        self.clock.advance(GIVING_WAY_S)
+        self.clock.advance(0)
+        self.assertEqual(self.one.wishes, ["u"])
+        (await taking).release()
+        self.clock.advance(9)
+        await self.one.take("u")
+        self.clock.advance(0)
+        self.assertEqual(self.one.wishes, ["u"])
 
     async def test_reads_nothing(self) -> None:
         """What is said to one who does not read has a limit, and is right at last."""
@@ -398,8 +415,8 @@ class HostileTests(StrangerCase):
         await turn()
         heard = await stranger.hear(f"want {byte_of_upload('v')}")
         self.assertLess(len(heard), 400_000)
-        of_u = [line for line in heard.splitlines() if line.endswith(f" {U}")]
-        self.assertEqual(of_u[-1], f"want {U}")
+        of_u = [line for line in heard.splitlines() if f"want {U}" in line]
+        self.assertEqual(of_u[-1], f"want {U} 20000")
         for work in (taking, last):
             work.cancel()
             await self.assertFailure(work, CancelledError)

@@ -207,8 +207,9 @@ class FileLocks:
             lock = self._try(upload_id, byte)
         if lock is not None:
             return lock
+        waiting = self._wait(upload_id, byte, timeout_s)
         try:
-            return await within(timeout_s, self._wait(upload_id, byte), self._reactor)
+            return await within(timeout_s, waiting, self._reactor)
         except WaitedTooLong:
             raise UploadLocked(timeout_s) from None
 
@@ -216,11 +217,11 @@ class FileLocks:
         """See :meth:`tustwisted.lock.shared.IProcessLocks.try_take`."""
         return self._try(upload_id, byte_of_upload(upload_id))
 
-    async def _wait(self, upload_id: str, byte: int) -> IProcessLock:
+    async def _wait(self, upload_id: str, byte: int, timeout_s: float) -> IProcessLock:
         """Let all others know, and try again whenever one of them says it is free."""
         peers = self._running().peers
         bell = self._waiting[byte] = Bell()
-        peers.want(byte)
+        peers.want(byte, timeout_s)
         try:
             if peers.is_wanted(byte):
                 with suppress(WaitedTooLong):

@@ -3,9 +3,10 @@ One connection between two processes that share a directory: what is said there.
 
 Both sides speak the same lines, each ended by a newline, from the first moment on:
 
-``want BYTE``
+``want BYTE MILLISECONDS``
     I wait for this byte (see :mod:`tustwisted.lock.kernel`): tell me whenever you do
-    not hold it any more, and right now if you do not hold it at all.
+    not hold it any more, and right now if you do not hold it at all.  I wait for so
+    long at the most: later nobody need be disturbed, even if I am frozen by then.
 ``unwant BYTE``
     I do not wait for it any more.
 ``free BYTE``
@@ -20,7 +21,12 @@ from __future__ import annotations
 
 import re
 
-from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import (
+    IConsumer,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
@@ -32,7 +38,15 @@ log = Logger()
 MAX_WISHES = 100_000
 """How much another process may wait for at once."""
 
-_LINE = re.compile(rb"(want|unwant|free) ([0-9]{1,19})|(hello) ([0-9a-f]{32})")
+MAX_WAIT_MS = 10**9 - 1
+"""How long a wish may stand, about eleven days."""
+
+_LINE = re.compile(
+    rb"want (?P<want>[0-9]{1,19}) (?P<ms>[0-9]{1,9})"
+    rb"|unwant (?P<unwant>[0-9]{1,19})"
+    rb"|free (?P<free>[0-9]{1,19})"
+    rb"|hello (?P<hello>[0-9a-f]{32})"
+)
 
 
 class ILinked(Interface):
@@ -68,9 +82,10 @@ class Link(LineOnlyReceiver):
     what stands at the moment.
 
     :param linked: is told what is heard.
+    :param clock: measures how long wishes stand.
     :param own_name: of the socket of this process.
-    :param standing: what this process waits for; its owner changes it, and tells by
-        ``want`` and ``unwant``.
+    :param standing: what this process waits for, and until when by the clock; its
+        owner changes it, and tells by ``want`` and ``unwant``.
     :param peer_name: of the other's socket, if that is known before it tells.
     """
 
@@ -82,17 +97,19 @@ class Link(LineOnlyReceiver):
     def __init__(
         self,
         linked: ILinked,
+        clock: IReactorTime,
         own_name: str,
-        standing: set[int],
+        standing: dict[int, float],
         peer_name: str | None = None,
     ) -> None:
         self.peer_name = peer_name
         self.has_met = False
-        self.wanted: set[int] = set()  # by the other process
         self._linked = linked
+        self._clock = clock
         self._own_name = own_name
         self._standing = standing
-        self._told: set[int] = set()  # of what stands
+        self._told: dict[int, float] = {}  # of what stands
+        self._wanted: dict[int, float] = {}  # by the other process, and until when
         self._fresh: set[int] = set()  # wishes in the bytes that are being parsed
         self._freed: set[int] = set()  # and not told yet
         self._is_full = False
@@ -100,42 +117,49 @@ class Link(LineOnlyReceiver):
 
     def want(self, byte: int) -> None:
         """Tell that this process waits for a byte."""
-        if not self._is_full and byte not in self._told:
-            self._told.add(byte)
-            self._say("want", byte)
+        if not self._is_full:
+            self._say_want(byte)
 
     def unwant(self, byte: int) -> None:
-        """Tell that it does not wait for a byte any more."""
-        if not self._is_full and byte in self._told:
-            self._told.discard(byte)
+        """Tell that it does not wait for it any more."""
+        if not self._is_full and self._told.pop(byte, None) is not None:
             self._say("unwant", byte)
 
     def free(self, byte: int) -> None:
         """Tell that it does not hold a byte, if the other one wants to know."""
-        if byte not in self.wanted:
+        if byte not in self._wanted:
             return
         if self._is_full:
             self._freed.add(byte)
         else:
             self._say("free", byte)
 
+    def is_wanted(self, byte: int) -> bool:
+        """Tell whether the other process waits for a byte, and its time is not over."""
+        return self._clock.seconds() < self._wanted.get(byte, 0)
+
     def hang_up(self) -> None:
         """End the connection, whatever was not said yet."""
         self._is_hung_up = True
-        self.wanted.clear()
+        self._wanted.clear()
         self.transport.abortConnection()
 
-    def _say(self, word: str, what: int | str) -> None:
-        self.transport.write(f"{word} {what}\n".encode("ascii"))
+    def _say(self, *words: int | str) -> None:
+        self.transport.write(f"{' '.join(map(str, words))}\n".encode("ascii"))
+
+    def _say_want(self, byte: int) -> None:
+        until = self._told[byte] = self._standing[byte]
+        left_ms = max(0, round((until - self._clock.seconds()) * 1000))
+        self._say("want", byte, min(left_ms, MAX_WAIT_MS))
 
     def _catch_up(self) -> None:
         """Tell all that has changed since the other process was told last."""
-        for byte in self._told - self._standing:
-            self._say("unwant", byte)
-        for byte in self._standing - self._told:
-            self._say("want", byte)
-        self._told = set(self._standing)
-        for byte in self._freed & self.wanted:
+        for byte in self._told.keys() - self._standing.keys():
+            self.unwant(byte)
+        for byte, until in self._standing.items():
+            if self._told.get(byte) != until:
+                self._say_want(byte)
+        for byte in self._freed & self._wanted.keys():
             self._say("free", byte)
         self._freed.clear()
 
@@ -151,7 +175,7 @@ class Link(LineOnlyReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget what the other process waited for."""
         self._is_hung_up = True
-        self.wanted.clear()
+        self._wanted.clear()
         self._linked.link_lost(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -163,7 +187,7 @@ class Link(LineOnlyReceiver):
         """
         super().dataReceived(data)
         fresh, self._fresh = self._fresh, set()
-        for byte in fresh & self.wanted:
+        for byte in fresh & self._wanted.keys():
             self._linked.wish_heard(self, byte)
 
     def lineReceived(self, line: bytes) -> None:
@@ -173,10 +197,14 @@ class Link(LineOnlyReceiver):
         match = _LINE.fullmatch(line)
         if match is None:
             self._refuse(line)
-        elif match[3]:
-            self._hear_hello(line, match[4].decode("ascii"))
+        elif match["hello"]:
+            self._hear_hello(line, match["hello"].decode("ascii"))
+        elif match["want"]:
+            self._hear_want(line, int(match["want"]), int(match["ms"]) / 1000)
+        elif match["unwant"]:
+            self._wanted.pop(int(match["unwant"]), None)
         else:
-            self._hear(line, match[1], int(match[2]))
+            self._linked.free_heard(int(match["free"]))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """End the connection to whoever speaks without an end."""
@@ -190,13 +218,9 @@ class Link(LineOnlyReceiver):
         self.peer_name, self.has_met = name, True
         self._linked.link_met(self)
 
-    def _hear(self, line: bytes, word: bytes, byte: int) -> None:
-        if word == b"free":
-            self._linked.free_heard(byte)
-        elif word == b"unwant":
-            self.wanted.discard(byte)
-        elif len(self.wanted) < MAX_WISHES:
-            self.wanted.add(byte)
+    def _hear_want(self, line: bytes, byte: int, wait_s: float) -> None:
+        if len(self._wanted) < MAX_WISHES:
+            self._wanted[byte] = self._clock.seconds() + wait_s
             self._fresh.add(byte)
         else:
             self._refuse(line)

@@ -87,7 +87,7 @@ class Peers:
         self._wished = wished
         self._freed = freed
         self._name = new_name()
-        self._standing: set[int] = set()
+        self._standing: dict[int, float] = {}
         self._links: set[Link] = set()
         self._sought: dict[str, Deferred[None]] = {}
         self._news = Bell()
@@ -135,21 +135,21 @@ class Peers:
         while self._links:
             await self._news.rung()
 
-    def want(self, byte: int) -> None:
-        """Tell everybody that this process waits for a byte."""
-        self._standing.add(byte)
+    def want(self, byte: int, timeout_s: float) -> None:
+        """Tell everybody that this process waits for a byte, and how long."""
+        self._standing[byte] = self._reactor.seconds() + timeout_s
         for link in self._links:
             link.want(byte)
 
     def unwant(self, byte: int) -> None:
         """Tell everybody that it does not wait for it any more."""
-        self._standing.discard(byte)
+        del self._standing[byte]
         for link in self._links:
             link.unwant(byte)
 
     def is_wanted(self, byte: int) -> bool:
         """Tell whether another process waits for a byte."""
-        return any(byte in link.wanted for link in self._links)
+        return any(link.is_wanted(byte) for link in self._links)
 
     def free(self, byte: int) -> None:
         """Tell those who wait for a byte that this process does not hold it."""
@@ -190,7 +190,7 @@ class Peers:
     # -- who is there ------------------------------------------------------------------
 
     def _new_link(self, peer_name: str | None) -> Link:
-        return Link(self, self._name, self._standing, peer_name)
+        return Link(self, self._reactor, self._name, self._standing, peer_name)
 
     async def _all_met(self) -> None:
         while not all(link.has_met for link in self._links):
