@@ -24,7 +24,7 @@ from twisted.internet.task import react
 from tustwisted.lock.file import FileLocks
 from tustwisted.lock.shared import IProcessLock
 
-_PROGRAM = (sys.executable, "-m", "tests.lock.one_process")
+_PROGRAM = (sys.executable, "tests/lock/one_process.py")
 
 
 async def uncontended(reactor: object, directory: str, held: int, takes: int) -> str:

@@ -6,14 +6,13 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.lock.processes import ROOT
+from tests.lock.processes import program
 from tests.lock.storm_process import UPLOADS
 from tustwisted.lock.sockets import SOCKETS_NAME
 
@@ -54,10 +53,8 @@ class StormTests(SynchronousTestCase):
 
     def start(self, seed: float) -> subprocess.Popen[bytes]:
         """Start one of the processes."""
-        program = [sys.executable, "-m", "tests.lock.storm_process", self.directory]
-        process = subprocess.Popen(
-            [*program, self.written, str(TIMES), str(seed)], cwd=ROOT
-        )
+        words = [self.directory, self.written, str(TIMES), str(seed)]
+        process = subprocess.Popen([*program("storm_process"), *words])
         self.addCleanup(process.wait, LIMIT_S)
         self.addCleanup(process.kill)
         return process
