@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
@@ -433,3 +434,39 @@ class StartTests(FellowCase):
             self.assertIn(directory, str(caught.exception))
             self.assertEqual(descriptors(), before)
             await self.assertFailure(locks.take("u", 0), LocksUnavailable)
+
+    async def test_other_systems(self) -> None:
+        """Where the kernel has no such locks it says that it needs Linux."""
+        locks = FileLocks(self.directory, reactor, has_byte_locks=False)
+        with self.assertRaises(LockerUnusable) as caught:
+            await locks.start(lambda _: None)
+        self.assertIn("the file locker needs Linux", str(caught.exception))
+        self.assertEqual(os.listdir(self.directory), [])
+        await locks.stop()
+
+    async def test_modes(self) -> None:
+        """What is made there is for the user and his group."""
+        mask = os.umask(0o007)
+        self.addCleanup(os.umask, mask)
+        await self.fellow()
+        (name,) = self.sockets()
+        for path, mode in (
+            (LOCKS_NAME, 0o660),
+            (SOCKETS_NAME, 0o770),
+            (os.path.join(SOCKETS_NAME, name), 0o660),
+        ):
+            facts = os.stat(os.path.join(self.directory, path))
+            self.assertEqual(stat.S_IMODE(facts.st_mode), mode, path)
+
+    async def test_stop_while_it_starts(self) -> None:
+        """A stop in the middle of a start ends both."""
+        before = descriptors()
+        await self.fellow()
+        late = Fellow(self.directory)
+        starting = Deferred.fromCoroutine(late.start())
+        self.assertFalse(starting.called)
+        await soon(late.stop())
+        await soon(starting)
+        self.assertEqual(len(self.sockets()), 1)
+        await self.assertFailure(late.take("u"), LocksUnavailable)
+        self.assertGreater(len(descriptors()), len(before))

@@ -108,6 +108,7 @@ class FileLocks:
     :param reactor: provides ``IReactorTime``, ``IReactorUNIX``, ``IReactorSocket``.
     :param network_filesystem: names the file system of a directory if other machines
         may use it too.
+    :param has_byte_locks: this system has :class:`tustwisted.lock.kernel.ByteLocks`.
     """
 
     is_leasing = False
@@ -115,6 +116,7 @@ class FileLocks:
     _directory: str
     _reactor: Any
     _network_filesystem: Callable[[str], str | None] = network_filesystem
+    _has_byte_locks: bool = field(factory=has_byte_locks)
     _wished: Callable[[str], None] = field(init=False)
     _open: _Open | None = field(init=False, default=None)
     _stopping: Outcome[None] | None = field(init=False, default=None)
@@ -125,7 +127,7 @@ class FileLocks:
 
     async def start(self, wished: Callable[[str], None]) -> None:
         """See :meth:`tustwisted.lock.shared.IProcessLocks.start`."""
-        if not has_byte_locks():
+        if not self._has_byte_locks:
             raise LockerUnusable(self._directory, "the file locker needs Linux")
         self._wished, self._stopping = wished, None
         try:

@@ -90,7 +90,8 @@ class Peers:
         self._standing: dict[int, float] = {}
         self._links: set[Link] = set()
         self._sought: dict[str, Deferred[None]] = {}
-        self._news = Bell()
+        self._news = Bell()  # somebody was met, or is gone
+        self._left = Bell()  # somebody is gone
         self._port: UNIXPort | None = None
         self._is_stopped = False
 
@@ -133,7 +134,7 @@ class Peers:
     async def all_left(self) -> None:
         """Wait until no connection is left."""
         while self._links:
-            await self._news.rung()
+            await self._left.rung()
 
     def want(self, byte: int, timeout_s: float) -> None:
         """Tell everybody that this process waits for a byte, and how long."""
@@ -177,6 +178,7 @@ class Peers:
             else:
                 self._seek(link.peer_name)
         self._news.ring()
+        self._left.ring()
 
     def wish_heard(self, link: Link, byte: int) -> None:
         """See :meth:`tustwisted.lock.link.ILinked.wish_heard`."""
@@ -197,13 +199,16 @@ class Peers:
             await self._news.rung()
 
     def _connect(self, name: str) -> None:
+        """Connect to another process, if that can be done at once."""
         connection = self._sockets.connect(name)
-        if connection is not None:
-            factory = _Links(lambda: self._new_link(name))
-            with connection:  # the reactor makes a descriptor of its own
-                self._reactor.adoptStreamConnection(
-                    connection.fileno(), connection.family, factory
-                )
+        if connection is None:
+            return
+        factory = _Links(lambda: self._new_link(name))
+        # The reactor makes a descriptor of its own, unless too many are open.
+        with connection, suppress(OSError):
+            self._reactor.adoptStreamConnection(
+                connection.fileno(), connection.family, factory
+            )
 
     def _is_linked(self, name: str) -> bool:
         return any(link.peer_name == name for link in self._links)

@@ -72,7 +72,10 @@ class Sockets:
 
         :returns: ``None`` if nobody listens there, or it cannot be done now.
         """
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:  # too many are open
+            return None
         connection.setblocking(False)
         try:
             connection.connect(self.address(name))
