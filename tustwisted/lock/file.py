@@ -22,10 +22,10 @@ from zope.interface import implementer
 
 from tustwisted.errors import (
     LockerUnusable,
-    LockLost,
     LocksUnavailable,
     UploadLocked,
 )
+from tustwisted.lock.filelock import FileLock
 from tustwisted.lock.filesystem import network_filesystem
 from tustwisted.lock.kernel import ByteLocks, byte_of_upload, has_byte_locks
 from tustwisted.lock.peers import Peers
@@ -47,45 +47,6 @@ How long who comes lets those go first that wait in other processes, seconds.
 So one whose clients come again and again does not shut the others out.  They take what
 is free within a millisecond, unless they are frozen.
 """
-
-
-@implementer(IProcessLock)
-@define(eq=False)
-class FileLock:
-    """
-    An upload whose byte this process has locked.
-
-    Ten thousand of them may be held at once: what few need is made when it is asked.
-    """
-
-    upload_id: str
-    byte: int
-    _release: Callable[[FileLock], None]
-    _is_held: bool = field(init=False, default=True)
-    _lost: Deferred[None] | None = field(init=False, default=None)
-
-    def when_lost(self) -> Deferred[None]:
-        """See :meth:`tustwisted.lock.shared.IProcessLock.when_lost`."""
-        if self._lost is None:
-            self._lost = Deferred()
-        return self._lost
-
-    def require_held(self) -> None:
-        """See :meth:`tustwisted.lock.shared.IProcessLock.require_held`."""
-        if not self._is_held:
-            raise LockLost
-
-    def release(self) -> None:
-        """See :meth:`tustwisted.lock.shared.IProcessLock.release`."""
-        if self._is_held:
-            self._is_held = False
-            self._release(self)
-
-    def lose(self) -> None:
-        """Tell the holder that all locks were let go of."""
-        self._is_held = False
-        if self._lost is not None and not self._lost.called:
-            self._lost.callback(None)
 
 
 @define(eq=False)
