@@ -160,6 +160,21 @@ class StartTests(FellowCase):
         self.assertEqual(os.listdir(self.directory), [])
         await locks.stop()
 
+    async def test_kernel_fails(self) -> None:
+        """When the kernel locks nothing any more, nobody can tell what is free."""
+        one = await self.fellow()
+        (number,) = [
+            int(number)
+            for number in os.listdir("/proc/self/fd")
+            if os.path.realpath(f"/proc/self/fd/{number}")
+            == os.path.realpath(os.path.join(self.directory, LOCKS_NAME))
+        ]
+        with open(os.devnull, "rb") as unwritable:
+            os.dup2(unwritable.fileno(), number, inheritable=False)
+        await self.assertFailure(one.take("u"), LocksUnavailable)
+        with self.assertRaises(LocksUnavailable):
+            await one.locks.try_take("u")
+
     async def test_modes(self) -> None:
         """What is made there is for the user and his group."""
         mask = os.umask(0o007)

@@ -244,8 +244,7 @@ class FileLocks:
     def _tell_early(self) -> None:
         self._telling = None
         early, self._wanted_early = self._wanted_early, []
-        if self._open is None:
-            return
+        assert self._open is not None, "a stop cancels this call"
         for lock in early:
             is_held = self._held.get(lock.byte) is lock
             if is_held and self._open.peers.is_wanted(lock.byte):
