@@ -1,0 +1,1 @@
+"""Locks of several machines, kept by one Redis; the wiring calls ``make``."""

@@ -1,0 +1,157 @@
+"""The leases of a real Redis: two connections, one for commands, one that hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tustwisted.lock.redis import scripts
+from tustwisted.lock.redis.leases import (
+    Answer,
+    ILeases,
+    Lease,
+    Message,
+    RedisUnusable,
+    Refused,
+)
+from tustwisted.lock.redis.link import Link
+from tustwisted.lock.redis.trouble import TROUBLE, explain
+from tustwisted.lock.redis.url import RedisURL
+from tustwisted.lock.redis.wire import Commands, Ears
+
+log = Logger()
+
+REPLY_TIMEOUT_S = 1.0
+START_TIMEOUT_S = 5.0
+
+_NO_USE = ("READONLY", "NOAUTH", "MASTERDOWN", "LOADING")
+"""Refusals that another connection, or a later one, may not give."""
+
+
+@implementer(ILeases)
+@define(eq=False)
+class RedisLeases:
+    """
+    Asks a Redis.
+
+    :param endpoint: leads to the server of ``url``.
+    :param jitter: gives numbers from 0 to 1 by chance.
+    :param reply_timeout_s: a connection that leaves a command unanswered for so long is
+        given up.
+    :param start_timeout_s: how long ``start`` may take.
+    """
+
+    _clock: IReactorTime
+    _url: RedisURL
+    _endpoint: IStreamClientEndpoint
+    _jitter: Callable[[], float]
+    _reply_timeout_s: float = REPLY_TIMEOUT_S
+    _start_timeout_s: float = START_TIMEOUT_S
+    _lease_ms: int = field(init=False, default=0)
+    _run_id: bytes = field(init=False, default=b"")
+    _hear: Callable[[Message], None] = field(init=False)
+    _commands: Link[Commands] = field(init=False)
+    _ears: Link[Ears] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        clock, endpoint, timeout_s = self._clock, self._endpoint, self._reply_timeout_s
+        self._commands = Link(
+            clock,
+            endpoint,
+            lambda: Commands(clock, timeout_s),
+            self._greet,
+            self._tell,
+            self._jitter,
+        )
+        self._ears = Link(
+            clock,
+            endpoint,
+            lambda: Ears(clock, timeout_s, self._hear),
+            self._listen,
+            lambda _: None,  # both are lost together, or the other one is enough
+            self._jitter,
+        )
+
+    async def start(self, lease_ms: int, hear: Callable[[Message], None]) -> None:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.start`."""
+        self._lease_ms, self._hear = lease_ms, hear
+        try:
+            await self._connect()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.stop`."""
+        await self._commands.stop()
+        await self._ears.stop()
+
+    async def acquire(self, upload_id: str, token: bytes, asks: bool) -> Answer:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.acquire`."""
+        keys = [*scripts.EPOCH_KEYS, scripts.lock_key(upload_id)]
+        channel = self._channel if asks else b""
+        args = [self._run_id, self._lease_ms, token, channel]
+        args.append(scripts.as_bytes(upload_id))
+        return scripts.read_answer(await self._run(scripts.ACQUIRE, keys, args))
+
+    async def renew(self, leases: Sequence[Lease]) -> Sequence[bool]:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.renew`."""
+        keys = [scripts.lock_key(upload_id) for upload_id, _ in leases]
+        args = [self._lease_ms, *(token for _, token in leases)]
+        reply = await self._run(scripts.RENEW, keys, args)
+        return [kept == "1" for kept in reply]
+
+    async def release(self, leases: Sequence[Lease]) -> None:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.release`."""
+        keys = [scripts.lock_key(upload_id) for upload_id, _ in leases]
+        args: list[object] = [self._channel]
+        for upload_id, token in leases:
+            args += [token, scripts.as_bytes(upload_id)]
+        await self._run(scripts.RELEASE, keys, args)
+
+    @property
+    def _channel(self) -> bytes:
+        return scripts.channel(self._url.db)
+
+    async def _run(self, script: str, keys: list[bytes], args: list[object]) -> Any:
+        wire = self._commands.wire()
+        try:
+            return await wire.run(script, keys, args)
+        except Refused as error:
+            if str(error).startswith(_NO_USE):
+                wire.drop()
+            raise
+
+    async def _connect(self) -> None:
+        end = self._clock.seconds() + self._start_timeout_s
+        try:
+            await self._commands.start(self._start_timeout_s)
+            await self._ears.start(end - self._clock.seconds())
+        except TROUBLE as error:
+            problem = explain(error, self._url)
+            raise RedisUnusable(self._url.address, problem) from error
+
+    async def _greet(self, wire: Commands) -> None:
+        await wire.introduce(self._url)
+        self._run_id = await wire.run_id()
+        args = [self._run_id, self._lease_ms]
+        await wire.run(scripts.MARK_EPOCH, scripts.EPOCH_KEYS, args)
+
+    async def _listen(self, wire: Ears) -> None:
+        await wire.introduce(self._url)
+        await wire.listen(scripts.channel(self._url.db))
+
+    def _tell(self, is_there: bool) -> None:
+        address = self._url.address
+        if is_there:
+            log.info("Redis at {address} is back", address=address)
+        else:
+            log.warn(
+                "Redis at {address} is lost: locks end unless it comes back in time",
+                address=address,
+            )
