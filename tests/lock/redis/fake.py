@@ -136,6 +136,8 @@ class FakeLeases:
     """
     One process's way to a :class:`FakeRedis`.
 
+    :param clock: runs this process's timers; the server's does unless there is one.
+
     :ivar is_cut: there is no connection.
     :ivar request_s: how long a request is on its way; ``None``: it gets lost.
     :ivar reply_s: how long a reply is; ``None``: it gets lost.
@@ -144,6 +146,7 @@ class FakeLeases:
     """
 
     redis: FakeRedis
+    clock: Clock | None = None
     is_cut: bool = False
     request_s: float | None = 0.0
     reply_s: float | None = 0.0
@@ -153,6 +156,8 @@ class FakeLeases:
     _lease_s: float = 0.0
     _hear: Callable[[Message], None] = field(init=False)
     _unanswered: set[Deferred[None]] = field(init=False, factory=set)
+    _is_frozen: bool = False
+    _arrived: list[Callable[[], None]] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.redis.processes.append(self)
@@ -199,10 +204,30 @@ class FakeLeases:
         self.request_s = self.reply_s = self.message_s = 0.0
         self.redis.mark_epoch(self._lease_s)
 
+    def freeze(self) -> None:
+        """Take nothing in any more."""
+        self._is_frozen = True
+
+    def thaw(self) -> None:
+        """Take in what arrived meanwhile, and go on."""
+        self._is_frozen = False
+        arrived, self._arrived = self._arrived, []
+        for f in arrived:
+            f()
+
+    @property
+    def unanswered(self) -> int:
+        """How many calls wait for a reply."""
+        return len(self._unanswered)
+
     def published(self, message: Message) -> None:
         """Pass a message on, if it arrives."""
+
+        def hear() -> None:
+            self._hear(message)
+
         if self._is_started and not self.is_cut:
-            self._later(self.message_s, lambda: self._hear(message))
+            self._later(self.message_s, lambda: self._take_in(hear))
 
     async def _call(self, name: str, f: Callable[[], _T]) -> _T:
         self.calls.append(name)
@@ -219,14 +244,20 @@ class FakeLeases:
 
         def request() -> None:
             results.append(f())
-            self._later(self.reply_s, reply)
+            self._later(self.reply_s, lambda: self._take_in(reply))
 
         self._later(self.request_s, request)
         try:
-            await within(REPLY_TIMEOUT_S, replied, self.redis.clock)
+            await within(REPLY_TIMEOUT_S, replied, self.clock or self.redis.clock)
         except WaitedTooLong:
             raise Unanswered from None
         return results[0]
+
+    def _take_in(self, f: Callable[[], None]) -> None:
+        if self._is_frozen:
+            self._arrived.append(f)
+        else:
+            f()
 
     def _later(self, delay_s: float | None, f: Callable[[], None]) -> None:
         if delay_s == 0:

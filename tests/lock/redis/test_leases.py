@@ -6,6 +6,8 @@ The same cases for both, so that the second may stand in for the first.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet import reactor
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock, deferLater
@@ -29,15 +31,20 @@ from tustwisted.lock.redis.leases import (
 from tustwisted.lock.redis.server import RedisLeases
 from tustwisted.lock.redis.url import parse_redis_url
 
+if TYPE_CHECKING:
+    _Mixin = TestCase
+else:
+    _Mixin = object
+
 LEASE_S = 0.3
 
 A, B = new_token(), new_token()
 
 
-class LeasesContract:
+class LeasesContract(_Mixin):
     """Two processes, each with a token of its own, and one Redis."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits
         """Connect both, and wait until the new Redis grants something."""
         self.heard: list[Message] = []
         self.first, self.second = self.connection(), self.connection()
@@ -45,7 +52,7 @@ class LeasesContract:
         await self.second.start(round(LEASE_S * 1000), lambda _: None)
         await self.settle()
 
-    async def tearDown(self) -> None:
+    async def tearDown(self) -> None:  # type: ignore[override]  # trial waits
         """Disconnect."""
         await self.first.stop()
         await self.second.stop()
@@ -177,7 +184,7 @@ class LeasesContract:
         self.assertEqual(await self.second.acquire("x", B, False), Granted())
 
     async def test_emptied(self) -> None:
-        """A Redis that was emptied may have forgotten leases, and waits for their end."""
+        """A Redis that was emptied may have forgotten leases: it waits for them."""
         await self.first.acquire("x", A, False)
         await self.flush()
         await self.assert_grants_nothing_yet()
@@ -204,7 +211,7 @@ class LeasesContract:
 class FakeLeasesTests(LeasesContract, TestCase):
     """The stand-in."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits
         """Let time begin."""
         self.redis = FakeRedis(Clock())
         await super().setUp()
@@ -232,7 +239,7 @@ class FakeLeasesTests(LeasesContract, TestCase):
 class RedisLeasesTests(LeasesContract, TestCase):
     """The real one."""
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits
         """Start a server."""
         self.valkey = Valkey(self)
         self.valkey.start()
