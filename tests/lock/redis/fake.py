@@ -41,7 +41,7 @@ class _Key:
     is_wanted: bool = False
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class FakeRedis:
     """
     What the scripts do, in Python.
@@ -131,7 +131,7 @@ class FakeRedis:
 
 
 @implementer(ILeases)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FakeLeases:
     """
     One process's way to a :class:`FakeRedis`.

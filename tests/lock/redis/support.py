@@ -24,7 +24,7 @@ def next_token() -> bytes:
     return b"%032x" % next(_numbers)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Process:
     """
     One that keeps its locks in a Redis; started when it is made.

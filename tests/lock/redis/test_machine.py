@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import define
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,7 +32,8 @@ SLACK_S = 2 * REPLY_TIMEOUT_S + SECOND_TRY_S + 2 * STEP_S
 """How long after its timeout a wait may end: Redis is asked once more, or twice."""
 
 UPLOADS = ["a", "b"]
-DELAYS = st.sampled_from([0.0, 0.0, 0.1, 0.4, 0.8, 1.5, None])
+IDS = st.sampled_from("aaab")
+DELAYS = st.sampled_from([0.0, 0.3, 0.8, 1.5, None])
 PROCESSES = st.integers(0, 2)
 
 
@@ -41,7 +44,7 @@ class User:
     process: Process
     upload_id: str
     ends_at: float
-    waiting: Deferred[IProcessLock | None]
+    waiting: Deferred[Any]
     lock: IProcessLock | None = None
     is_done: bool = False
 
@@ -84,26 +87,35 @@ class Locks(RuleBasedStateMachine):
 
     # -- what users do -----------------------------------------------------------------
 
-    @rule(
-        number=PROCESSES,
-        upload_id=st.sampled_from(UPLOADS),
-        timeout_s=st.sampled_from([None, 0.0, 1.0, 5.0, 30.0]),
-    )
-    def take(self, number: int, upload_id: str, timeout_s: float | None) -> None:
-        """Take an upload that nobody in the process has or waits for; or only try."""
+    @rule(number=PROCESSES, upload_id=IDS, timeout_s=st.sampled_from([0.0, 3.0]))
+    def take(self, number: int, upload_id: str, timeout_s: float) -> None:
+        """Take an upload that nobody in the process has or waits for."""
         process = self.processes[number]
-        if process in self.frozen or any(
+        if self._may_take(process, upload_id):
+            self._took(process, upload_id, process.locks.take(upload_id, timeout_s))
+            self.users[-1].ends_at += timeout_s
+
+    @rule(number=PROCESSES, upload_id=IDS)
+    def take_slowly(self, number: int, upload_id: str) -> None:
+        """Take an upload, with much patience."""
+        self.take(number, upload_id, 30.0)
+
+    @rule(number=PROCESSES, upload_id=IDS)
+    def try_take(self, number: int, upload_id: str) -> None:
+        """Take an upload if it is free."""
+        process = self.processes[number]
+        if self._may_take(process, upload_id):
+            trying = Deferred.fromCoroutine(process.locks.try_take(upload_id))
+            self._took(process, upload_id, trying)
+
+    def _may_take(self, process: Process, upload_id: str) -> bool:
+        return process not in self.frozen and not any(
             user.process is process and user.upload_id == upload_id
             for user in self.users
-        ):
-            return
-        waiting: Deferred[IProcessLock | None]
-        if timeout_s is None:
-            waiting = Deferred.fromCoroutine(process.locks.try_take(upload_id))
-        else:
-            waiting = process.locks.take(upload_id, timeout_s)  # type: ignore[assignment]
-        ends_at = self.time.seconds() + (timeout_s or 0.0)
-        user = User(process, upload_id, ends_at, waiting)
+        )
+
+    def _took(self, process: Process, upload_id: str, waiting: Deferred[Any]) -> None:
+        user = User(process, upload_id, self.time.seconds(), waiting)
         self.users.append(user)
         waiting.addBoth(user.settled)  # type: ignore[unused-awaitable]
 
@@ -164,23 +176,27 @@ class Locks(RuleBasedStateMachine):
         leases.request_s, leases.reply_s = request_s, reply_s
         leases.message_s = message_s
 
-    @rule(number=PROCESSES)
-    def cut(self, number: int) -> None:
+    @rule(number=PROCESSES, mends=st.booleans())
+    def cut(self, number: int, mends: bool) -> None:
         """End a connection; what was sent may arrive all the same."""
         self.processes[number].leases.cut()
+        if mends:
+            self.processes[number].leases.mend()
 
-    @rule(number=PROCESSES)
-    def mend(self, number: int) -> None:
-        """Let a process reach Redis again, without delay."""
-        self.processes[number].leases.mend()
+    @rule()
+    def mend(self) -> None:
+        """Let all reach Redis again, without delay."""
+        for process in self.processes:
+            process.leases.mend()
 
     @rule(restarts=st.booleans())
     def forget(self, restarts: bool) -> None:
         """Let Redis forget everything."""
-        if restarts:
-            self.redis.restart()
-        else:
+        if not restarts:
             self.redis.flush()
+            return
+        self.redis.restart()
+        self.mend()
 
     # -- what holds all the time -------------------------------------------------------
 
@@ -239,6 +255,6 @@ class MachineTests(SynchronousTestCase):
         one upload, no wait outlasts its timeout, and nothing is left behind.
         """
         run_state_machine_as_test(
-            Locks, settings=settings(max_examples=60, stateful_step_count=40)
+            Locks, settings=settings(max_examples=150, stateful_step_count=40)
         )
         self.assertEqual(self.flushLoggedErrors(), [])

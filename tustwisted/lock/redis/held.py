@@ -42,7 +42,7 @@ class RedisLock:
     upload_id: str
     token: bytes
     deadline: float
-    _held: Held
+    _held: Held = field(repr=False)
     _state: _State = field(init=False, default=_State.HELD)
     _lost: Deferred[None] | None = field(init=False, default=None)
 
@@ -87,7 +87,7 @@ class Held:
     _terms: Terms
     _leases: ILeases
     _given_back: Callable[[Lease], None]
-    _locks: dict[str, RedisLock] = field(init=False, factory=dict)
+    _locks: dict[str, RedisLock] = field(init=False, factory=dict, repr=False)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _renew_at: float = field(init=False, default=0.0)
     _renewing: Deferred[None] | None = field(init=False, default=None)

@@ -62,7 +62,7 @@ class RedisLocks:
     _terms: Terms = field(init=False)
     _returns: Returns = field(init=False)
     _held: Held = field(init=False)
-    _takings: dict[str, Taking] = field(init=False, factory=dict)
+    _takings: dict[str, Taking] = field(init=False, factory=dict, repr=False)
     _is_started: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:

@@ -26,7 +26,7 @@ class Returns:
 
     _terms: Terms
     _leases: ILeases
-    _owed: dict[Lease, float] = field(init=False, factory=dict)
+    _owed: dict[Lease, float] = field(init=False, factory=dict, repr=False)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _is_patient: bool = field(init=False, default=False)
 
