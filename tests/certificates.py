@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 
 @frozen
@@ -36,8 +36,12 @@ class Authority:
         pem = serialization.Encoding.PEM
         path.write_bytes(self.certificate.public_bytes(pem))
 
-    def server(self, *hosts: str) -> CertificateOptions:
-        """Return what a server of these hosts listens with; ``127.0.0.1`` is one."""
+    def server(self, place: Path, *hosts: str) -> DefaultOpenSSLContextFactory:
+        """
+        Return what a server of these hosts listens with; ``127.0.0.1`` is one.
+
+        :param place: a directory for its files.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
         builder = _builder(
@@ -48,9 +52,9 @@ class Authority:
         secret = key.private_bytes(
             pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        both = certificate.public_bytes(pem) + secret
-        options: CertificateOptions = PrivateCertificate.loadPEM(both).options()
-        return options
+        (place / "key").write_bytes(secret)
+        (place / "certificate").write_bytes(certificate.public_bytes(pem))
+        return DefaultOpenSSLContextFactory(place / "key", place / "certificate")
 
 
 def _name(text: str) -> x509.Name:

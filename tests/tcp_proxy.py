@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.ssl import ContextFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -32,7 +32,7 @@ class Proxy:
 
     reactor: Any
     target: int
-    tls: CertificateOptions | None = None
+    tls: ContextFactory | None = None
     passes_requests: bool = True
     passes_replies: bool = True
     cuts_at_first_byte: bool = False
@@ -106,7 +106,7 @@ class _Side(Protocol):
 
     def abort(self) -> None:
         """End now."""
-        if self.transport is not None:
+        if self.transport is not None and not self.closed.called:
             self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
@@ -116,11 +116,11 @@ class _Side(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         """End the other side too."""
         self._proxy._sides.discard(self)
+        self.closed.callback(None)
         if self.connecting is not None:
             self.connecting.cancel()
         if self.other is not None:
             self.other.abort()
-        self.closed.callback(None)
 
 
 class _Front(Factory):

@@ -100,6 +100,34 @@ class LostTests(LocksCase):
         self.successResultOf(lock.when_lost())
         process.stop()
 
+    def test_late_answer(self) -> None:
+        """What was judged to be over stays so when the answer to a renewal comes."""
+        now = self.clock.seconds()
+        process = Process(self.redis, self.clock, now=lambda: now)
+        lock = self.taken(process, "frozen")
+        process.leases.reply_s = 0.5
+        self.pass_time(3.2)
+        now += 3.4
+        self.pass_time(0.2)
+        now += 5.7
+        self.assertRaises(LockLost, lock.require_held)
+        self.network.advance(0.5)
+        self.assertRaises(LockLost, lock.require_held)
+        process.leases.reply_s = 0.0
+        process.stop()
+
+    def test_slow_grant(self) -> None:
+        """A lease counts from when it was asked for."""
+        self.first.leases.reply_s = 0.5
+        taking = self.take(self.first)
+        self.pass_time(0.5)
+        lock = self.successResultOf(taking)
+        self.first.leases.cut()
+        self.pass_time(8.45)
+        lock.require_held()
+        self.pass_time(0.06)
+        self.assertRaises(LockLost, lock.require_held)
+
     def test_late_renewal(self) -> None:
         """A renewal whose answer comes after the deadline brings nothing back."""
         process = Process(self.redis, self.clock, ttl_s=1.0)

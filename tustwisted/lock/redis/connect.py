@@ -17,22 +17,30 @@ from twisted.internet.ssl import optionsForClientTLS
 
 from tustwisted.lock.redis.leases import TOKEN_BYTES
 from tustwisted.lock.redis.locks import TTL_S, RedisLocks
-from tustwisted.lock.redis.server import RedisLeases
+from tustwisted.lock.redis.server import START_TIMEOUT_S, RedisLeases
 from tustwisted.lock.redis.url import RedisURL
 
 
 def make_redis_locks(
-    reactor: Any, url: RedisURL, ttl_s: float = TTL_S, endpoint: Any = None
+    reactor: Any,
+    url: RedisURL,
+    ttl_s: float = TTL_S,
+    start_timeout_s: float = START_TIMEOUT_S,
 ) -> RedisLocks:
     """
     Make the locks of one process; nothing is connected before they are started.
 
     :param reactor: what runs this process, TCP, Unix sockets and names included.
     :param ttl_s: how long a lease lasts; the same in all processes.
-    :param endpoint: leads to the server of ``url`` on another way, such as a proxy.
+    :param start_timeout_s: how long the start may take.
     """
-    endpoint = endpoint or redis_endpoint(reactor, url)
-    leases = RedisLeases(reactor, url, endpoint, random.random)
+    leases = RedisLeases(
+        reactor,
+        url,
+        redis_endpoint(reactor, url),
+        random.random,
+        start_timeout_s=start_timeout_s,
+    )
     return RedisLocks(
         reactor, leases, new_token, random.random, ttl_s, _awake_or_asleep
     )

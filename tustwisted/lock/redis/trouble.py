@@ -87,7 +87,8 @@ def explain(error: Exception, url: RedisURL) -> str:
     for kind, problem in _FAILURES:
         if isinstance(error, kind):
             return problem
-    return "it does not answer; see whether it is busy, and a Redis at all"
+    hint = ", or write redis:// if it speaks no TLS" if url.is_tls else ""
+    return f"it does not answer; see whether it is busy, and a Redis at all{hint}"
 
 
 def _explain_refusal(text: str, url: RedisURL) -> str:

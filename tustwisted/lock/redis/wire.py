@@ -93,13 +93,14 @@ class _Wire:
     def drop(self) -> None:
         """End the connection now; nothing more is sent."""
         self._has_failed = True
-        if self.transport is not None:
+        if self.transport is not None and self.why is None:
             self.transport.abortConnection()
 
     def close(self) -> None:
         """End the connection after what was written."""
         self._has_failed = True
-        self.transport.loseConnection()
+        if self.why is None:
+            self.transport.loseConnection()
 
     # -- what Twisted calls ------------------------------------------------------------
 
