@@ -10,8 +10,11 @@ from tests.lock.redis.test_start import clients
 from tests.tcp_proxy import Proxy
 from tests.valkey import Valkey
 from tustwisted.errors import LockLost, LocksUnavailable
+from tustwisted.lock.redis import scripts
 from tustwisted.lock.redis.locks import RedisLocks
 from tustwisted.lock.shared import IProcessLock
+
+QUARANTINE = scripts.EPOCH_KEYS[1].decode()
 
 QUICK_S = 0.1
 """How soon somebody learns that Redis cannot be asked."""
@@ -24,14 +27,14 @@ class OutageCase(RealCase):
     password = ""
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits
-        """Start all, and wait until the new Redis grants something."""
+        """Start all, with a Redis that is no longer new."""
         self.valkey: Valkey = self.serve(password=self.password)
         self.proxy_: Proxy = self.proxy(self.valkey)
         url = self.valkey.url
         behind = url.replace(str(self.valkey.port), str(self.proxy_.port))
         self.locks_, self.wishes = await self.process(behind)
         self.other, _ = await self.process(url)
-        (await self.locks_.take("settled", 5.0)).release()
+        self.valkey.command("DEL", QUARANTINE)
 
     async def is_lost(self) -> float:
         """Wait until nothing can be asked; return how long the last answer took."""
@@ -56,19 +59,35 @@ class OutageCase(RealCase):
         raise AssertionError("it never came back")
 
 
+async def assert_survives_cuts(case: OutageCase) -> None:
+    """Cut the connections again and again while a lock is held."""
+    lock = await case.locks_.take("x", 1.0)
+    for _ in range(5):
+        case.proxy_.cut()
+        await passes(0.2)
+        lock.require_held()
+    (await case.locks_.take("y", 0.0)).release()
+    lock.release()
+    (await case.other.take("x", 0.2)).release()
+
+
+async def assert_survives_flaps(case: OutageCase) -> None:
+    """Let connections end at their first word for a while."""
+    case.proxy_.cuts_at_first_byte = True
+    before = case.proxy_.accepted
+    case.proxy_.cut()
+    await until(lambda: case.proxy_.accepted > before + 6, "it tries again")
+    await case.is_lost()
+    case.proxy_.cuts_at_first_byte = False
+    await case.is_back()
+
+
 class CutTests(OutageCase):
     """Connections that end."""
 
     async def test_cut(self) -> None:
         """A cut that is mended costs nobody a lock, and hardly time."""
-        lock = await self.locks_.take("x", 1.0)
-        for _ in range(5):
-            self.proxy_.cut()
-            await passes(0.2)
-            lock.require_held()
-        (await self.locks_.take("y", 0.0)).release()
-        lock.release()
-        (await self.other.take("x", 0.2)).release()
+        await assert_survives_cuts(self)
 
     async def test_cut_while_asking(self) -> None:
         """A question whose connection breaks is asked again."""
@@ -113,13 +132,7 @@ class CutTests(OutageCase):
         Connections that end during AUTH or SELECT, again and again, do not end the
         client for good (txredisapi's issue 146).
         """
-        self.proxy_.cuts_at_first_byte = True
-        before = self.proxy_.accepted
-        self.proxy_.cut()
-        await until(lambda: self.proxy_.accepted > before + 6, "it tries again")
-        await self.is_lost()
-        self.proxy_.cuts_at_first_byte = False
-        await self.is_back()
+        await assert_survives_flaps(self)
 
     async def test_refused(self) -> None:
         """While nobody listens everybody learns that at once; then all is well."""
@@ -144,10 +157,18 @@ class CutTests(OutageCase):
         self.assertEqual(levels, [LogLevel.warn, LogLevel.info])
 
 
-class CutWithPasswordTests(CutTests):
+class CutWithPasswordTests(OutageCase):
     """The same with a password, so that every connection begins with AUTH."""
 
     password = "secret"
+
+    async def test_cut(self) -> None:
+        """A cut that is mended costs nobody a lock."""
+        await assert_survives_cuts(self)
+
+    async def test_flap(self) -> None:
+        """Connections that end during AUTH do not end the client for good."""
+        await assert_survives_flaps(self)
 
 
 class SilenceTests(OutageCase):
