@@ -9,6 +9,7 @@ from typing import Any, Generic
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IAddress,
     IReactorTime,
@@ -136,13 +137,20 @@ class Link(Generic[Wire]):
             await self._pause(attempt)
             try:
                 return await within(CONNECT_S, self._connect(), self._clock)
+            except CancelledError:
+                raise
             except TROUBLE as error:
                 log.debug("no connection to Redis: {error!r}", error=error)
+            except Exception:
+                log.failure("cannot connect to Redis, and do not know why")
         raise AssertionError("itertools.count() ends")
 
     async def _connect(self) -> Wire:
         wire = self._newest = self._build()
-        await self._endpoint.connect(_Single(wire))
+        try:
+            await self._endpoint.connect(_Single(wire))
+        except ConnectingCancelledError:
+            raise CancelledError from None  # who cancels, or waits, knows only that one
         try:
             await self._greet(wire)
         except BaseException:

@@ -71,7 +71,10 @@ def parse_redis_url(text: str) -> RedisURL:
     if parts.query:
         raise ValueError("a ? means nothing here: write %3F, and the database as /db")
     if not parts.hostname:
-        raise ValueError("the host is missing: write redis://localhost")
+        raise ValueError(
+            "the host is missing: write redis://localhost; in a password / must be "
+            "written %2F"
+        )
     user, password = _parse_credentials(parts)
     return RedisURL(
         host=parts.hostname,
