@@ -28,6 +28,7 @@ from tustwisted.lock.redis.leases import (
     Unreachable,
     Wanted,
 )
+from tustwisted.lock.redis.scripts import EPOCH_KEYS
 from tustwisted.lock.redis.server import RedisLeases
 from tustwisted.lock.redis.url import parse_redis_url
 
@@ -84,6 +85,14 @@ class LeasesContract(_Mixin):
         await self.passes(LEASE_S / 6)
         self.assertEqual(self.heard, list(messages))
         self.heard.clear()
+
+    async def test_new(self) -> None:
+        """A Redis that knows nothing grants nothing for one lease."""
+        await self.flush()
+        await self.second.stop()
+        await self.second.start(round(LEASE_S * 1000), lambda _: None)
+        await self.passes(LEASE_S * 0.4)
+        await self.assert_grants_nothing_yet(begun_s=LEASE_S * 0.4)
 
     def test_provides_its_interface(self) -> None:
         """It provides what it promises."""
@@ -171,11 +180,12 @@ class LeasesContract(_Mixin):
         await self.second.release([("x", B)])
         await self.hears()
 
-    async def assert_grants_nothing_yet(self) -> None:
-        """For one lease nothing is granted, then everything."""
+    async def assert_grants_nothing_yet(self, begun_s: float = 0.0) -> None:
+        """For one lease, which has begun, nothing is granted, then everything."""
         answer = await self.second.acquire("x", B, False)
         assert isinstance(answer, NotYet)
-        self.assertTrue(LEASE_S * 0.5 < answer.wait_s <= LEASE_S * 1.01, answer)
+        longest_s = LEASE_S * 1.01 - begun_s
+        self.assertTrue(longest_s * 0.5 < answer.wait_s <= longest_s, answer)
         self.assertEqual(await self.first.renew([("x", A)]), [False])
         self.assertIsInstance(await self.first.acquire("x", A, False), NotYet)
         await self.passes(answer.wait_s * 0.7)
@@ -249,6 +259,10 @@ class RedisLeasesTests(LeasesContract, TestCase):
         """See :meth:`LeasesContract.connection`."""
         url = parse_redis_url(self.valkey.url)
         return RedisLeases(reactor, url, redis_endpoint(reactor, url), lambda: 0.0)
+
+    async def settle(self) -> None:
+        """See :meth:`LeasesContract.settle`."""
+        self.valkey.command("DEL", EPOCH_KEYS[1].decode())
 
     async def passes(self, time_s: float) -> None:
         """See :meth:`LeasesContract.passes`."""

@@ -155,7 +155,7 @@ class AcceptedTests(StartCase):
         other, _ = await self.process(url)
         for number in range(3):
             (await locks.take(f"x{number}", 0.0)).release()
-            (await other.take(f"x{number}", 0.0)).release()
+            (await other.take(f"y{number}", 0.0)).release()
 
     async def test_unix_socket(self) -> None:
         """A Unix socket, with a password and a database."""

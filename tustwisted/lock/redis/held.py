@@ -166,15 +166,14 @@ class Held:
     # -- renewal -----------------------------------------------------------------------
 
     async def _renew(self) -> None:
-        sent_at = self._terms.now()
+        began = self._terms.now()
         locks = iter(list(self._locks.values()))
-        calls = [
-            Deferred.fromCoroutine(self._renew_batch(batch, sent_at))
-            for batch in iter(lambda: list(itertools.islice(locks, BATCH)), [])
-        ]
-        answers = [await call for call in calls]
-        if all(answers):
-            self._renew_at = sent_at + self._terms.ttl_s / RENEWALS
+        has_answered = True
+        # One call after the other: thousands of tokens at once would hold the reactor.
+        while batch := list(itertools.islice(locks, BATCH)):
+            has_answered = await self._renew_batch(batch) and has_answered
+        if has_answered:
+            self._renew_at = began + self._terms.ttl_s / RENEWALS
         else:
             self._renew_at = self._terms.now() + self._terms.retry_s
 
@@ -185,14 +184,14 @@ class Held:
             self._renew_at = self._terms.now() + self._terms.retry_s
         self._schedule()
 
-    async def _renew_batch(self, locks: Sequence[RedisLock], sent_at: float) -> bool:
+    async def _renew_batch(self, locks: Sequence[RedisLock]) -> bool:
         """Return whether there was an answer."""
         leases = [(lock.upload_id, lock.token) for lock in locks]
+        deadline = self._terms.deadline(self._terms.now())
         try:
             answers = await self._leases.renew(leases)
         except FAILURES:
             return False
-        deadline = self._terms.deadline(sent_at)
         for lock, was_there in zip(locks, answers, strict=True):
             # Whoever may have judged already that it is over must stay right.
             if was_there and not self.is_over(lock):
