@@ -266,6 +266,18 @@ class ForgetfulTests(OutageCase):
         self.valkey.command("FLUSHALL")
         await self.assert_waits(lock, reactor.seconds())
 
+    async def test_full(self) -> None:
+        """A server without memory is one warning; who asks is told at once."""
+        self.valkey.command("CONFIG", "SET", "maxmemory", "1")
+        with capturedLogs() as events:
+            for _ in range(3):
+                with self.assertRaises(LocksUnavailable):
+                    await self.locks_.take("x", 5.0)
+        reasons = [event["reason"] for event in events if "reason" in event]
+        self.assertEqual([reason[:3] for reason in reasons], ["OOM"])
+        self.valkey.command("CONFIG", "SET", "maxmemory", "0")
+        (await self.locks_.take("x", 0.0)).release()
+
     async def test_scripts_forgotten(self) -> None:
         """A server that forgot only the scripts is told them again."""
         lock = await self.locks_.take("x", 1.0)

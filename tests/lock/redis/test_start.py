@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from twisted.logger import capturedLogs
+
 from tests.certificates import Authority
 from tests.integration.daemon import free_port
 from tests.lock.redis.real import RealCase, passes, until
@@ -60,10 +62,6 @@ class RefusedTests(StartCase):
     async def test_unknown_host(self) -> None:
         """A name that nobody has."""
         await self.assert_refused("redis://redis.invalid", "redis.invalid:6379", "host")
-
-    async def test_no_host_name(self) -> None:
-        """A name that nobody can have."""
-        await self.assert_refused(f"redis://{'x' * 64}.example", "correct the host")
 
     async def test_wrong_password(self) -> None:
         """A password that is not the right one."""
@@ -171,6 +169,18 @@ class AcceptedTests(StartCase):
         await second.take("x", 1.0)
         await passes(0.05)
         self.assertEqual(wishes, [])
+
+    async def test_may_forget(self) -> None:
+        """A server that drops keys when it is full may be used, with one warning."""
+        valkey = self.serve()
+        with capturedLogs() as events:
+            await self.process(valkey.url)
+            valkey.command("CONFIG", "SET", "maxmemory", "100mb")
+            await self.process(valkey.url)
+            valkey.command("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+            await self.process(valkey.url)
+        policies = [event["policy"] for event in events if "policy" in event]
+        self.assertEqual(policies, ["volatile-lru"])
 
     async def test_keys(self) -> None:
         """All keys have the prefix, and none but the epoch stays."""

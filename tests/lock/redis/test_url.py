@@ -11,6 +11,7 @@ GOOD = [
     ("redis://h/", RedisURL("h")),
     ("redis://h:1/2", RedisURL("h", 1, db=2)),
     ("REDIS://H.Example", RedisURL("h.example")),
+    ("redis://bücher.example.", RedisURL("bücher.example.")),
     ("redis://[::1]", RedisURL("::1")),
     ("redis://[::1]:7/3", RedisURL("::1", 7, db=3)),
     ("redis://u:p@h", RedisURL("h", user="u", password="p")),
@@ -45,7 +46,12 @@ BAD = [
     ("redis://h/²", "/0"),
     ("redis://h?db=1", "/db"),
     ("redis://[::1", "brackets"),
-    ("redis://[x]", "brackets"),
+    ("redis://my_redis", "letters"),
+    ("redis://a..b", "letters"),
+    ("redis://-a", "letters"),
+    ("redis://a b", "letters"),
+    (f"redis://{'x' * 64}.example", "letters"),
+    ("redis://[::g]", ""),
     ("unix:s", "begin with /"),
     ("unix:", "begin with /"),
     ("unix://host/s", "without a host"),
@@ -93,5 +99,5 @@ class RedisURLTests(SynchronousTestCase):
     def test_address(self) -> None:
         """People see host and port, or the path."""
         addresses = [url.address for _, url in GOOD]
-        self.assertEqual(addresses[4:6], ["[::1]:6379", "[::1]:7"])
-        self.assertEqual(addresses[10], "/run/redis.sock")
+        self.assertEqual(addresses[5:7], ["[::1]:6379", "[::1]:7"])
+        self.assertEqual(addresses[11], "/run/redis.sock")

@@ -54,6 +54,7 @@ class RedisLeases:
     _start_timeout_s: float = START_TIMEOUT_S
     _lease_ms: int = field(init=False, default=0)
     _run_id: bytes = field(init=False, default=b"")
+    _is_refusing: bool = field(init=False, default=False)
     _hear: Callable[[Message], None] = field(init=False)
     _commands: Link[Commands] = field(init=False)
     _ears: Link[Ears] = field(init=False)
@@ -97,7 +98,9 @@ class RedisLeases:
         channel = self._channel if asks else b""
         args = [self._run_id, self._lease_ms, token, channel]
         args.append(scripts.as_bytes(upload_id))
-        return scripts.read_answer(await self._run(scripts.ACQUIRE, keys, args))
+        reply = await self._run(scripts.ACQUIRE, keys, args)
+        self._is_refusing = False
+        return scripts.read_answer(reply)
 
     async def renew(self, leases: Sequence[Lease]) -> Sequence[bool]:
         """See :meth:`tustwisted.lock.redis.leases.ILeases.renew`."""
@@ -123,18 +126,36 @@ class RedisLeases:
         try:
             return await wire.run(script, keys, args)
         except Refused as error:
+            self._refused(str(error))
             if str(error).startswith(_NO_USE):
                 wire.drop()
             raise
+
+    def _refused(self, reason: str) -> None:
+        if not self._is_refusing:
+            self._is_refusing = True
+            log.warn(
+                "Redis at {address} refuses to keep locks: {reason}",
+                address=self._url.address,
+                reason=reason,
+            )
 
     async def _connect(self) -> None:
         end = self._clock.seconds() + self._start_timeout_s
         try:
             await self._commands.start(self._start_timeout_s)
             await self._ears.start(end - self._clock.seconds())
+            policy = await self._commands.wire().eviction_policy()
         except TROUBLE as error:
             problem = explain(error, self._url)
             raise RedisUnusable(self._url.address, problem) from error
+        if policy:
+            log.warn(
+                "Redis at {address} may drop locks when its memory is full: set its "
+                "maxmemory-policy to noeviction instead of {policy}",
+                address=self._url.address,
+                policy=policy,
+            )
 
     async def _greet(self, wire: Commands) -> None:
         await wire.introduce(self._url)

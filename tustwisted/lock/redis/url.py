@@ -6,6 +6,8 @@ Imports no reactor and no client, so that options can be read with it.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from attrs import field, frozen
@@ -13,6 +15,8 @@ from attrs import field, frozen
 PORT = 6379
 
 FORMS = "redis://[user:password@]host[:port][/db], rediss://... or unix:/path[?db=N]"
+
+_LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 _MAX_PATH_BYTES = 107
 """What a Unix socket's address holds on Linux (unix(7)), its closing zero left out."""
@@ -77,7 +81,7 @@ def parse_redis_url(text: str) -> RedisURL:
         )
     user, password = _parse_credentials(parts)
     return RedisURL(
-        host=parts.hostname,
+        host=_parse_host(parts.hostname),
         port=_parse_port(parts),
         db=_parse_db(parts.path.removeprefix("/") or "0"),
         user=user,
@@ -113,6 +117,22 @@ def _parse_credentials(parts: SplitResult) -> tuple[str | None, str | None]:
             "the password is missing: write user:password@, or :password@ alone"
         )
     return unquote(parts.username) or None, unquote(parts.password)
+
+
+def _parse_host(host: str) -> str:
+    """Refuse what Twisted would not look up, such as names with an underscore."""
+    try:
+        if ":" in host:
+            ipaddress.ip_address(host)
+            return host
+        labels = host.encode("idna").decode().removesuffix(".").split(".")
+    except ValueError:
+        labels = [""]
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(
+            "the host must be a name of letters, digits, - and ., or an IP address"
+        )
+    return host
 
 
 def _parse_port(parts: SplitResult) -> int:

@@ -138,6 +138,22 @@ class Commands(_Wire, txredisapi.BaseRedisProtocol):  # type: ignore[misc]  # un
         found = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
         return found[1] if found else b""
 
+    async def eviction_policy(self) -> str:
+        """
+        Tell which keys the server drops when its memory is full.
+
+        :returns: nothing if it drops none, or if we may not ask.
+        """
+        try:
+            info = await self.ask("INFO", "memory")
+        except Refused:
+            return ""
+        limit = re.search(rb"^maxmemory:([1-9])", info, re.MULTILINE)
+        policy = re.search(rb"^maxmemory_policy:(\S+)", info, re.MULTILINE)
+        if limit is None or policy is None or policy[1] == b"noeviction":
+            return ""
+        return policy[1].decode()
+
     async def run(self, script: str, keys: list[bytes], args: list[object]) -> Any:
         """Run a script, which is sent only if the server does not know it."""
         return await self.asked("eval", script, keys, args)
