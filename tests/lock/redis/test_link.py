@@ -70,6 +70,7 @@ class LinkTests(SynchronousTestCase):
         """Make a connection's keeper, not started yet."""
         self.clock, self.network = Clock(), Network()
         self.changes: list[bool] = []
+        self.failures: list[Exception] = []
         self.greetings: list[Deferred[None]] = []
         self.is_greeting_slow = False
         self.link: Link[Commands] = Link(
@@ -78,6 +79,7 @@ class LinkTests(SynchronousTestCase):
             lambda: Commands(self.clock, 1.0),
             self.greet,
             self.changes.append,
+            self.failures.append,
             lambda: 1.0,
         )
 
@@ -167,7 +169,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(self.changes, [False, True])
 
     def test_slower_and_slower(self) -> None:
-        """Attempts that fail become rarer, up to a limit, and never end."""
+        """Attempts that fail become rarer, up to a limit; the reason is told once."""
         self.lose(self.started())
         delays = []
         for _ in range(20):
@@ -175,6 +177,7 @@ class LinkTests(SynchronousTestCase):
             self.network.refuse()
         self.assertEqual(delays[:7], sorted(delays[:7]))
         self.assertAlmostEqual(delays[-1], LAST_DELAY_S, delta=0.02)
+        self.assertEqual([*map(type, self.failures)], [ConnectionRefusedError])
 
     def test_lost_in_greeting(self) -> None:
         """A connection that ends while it is greeted is one more failed attempt."""

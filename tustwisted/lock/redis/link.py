@@ -29,6 +29,9 @@ log = Logger()
 FIRST_DELAY_S, LAST_DELAY_S = 0.05, 2.0
 """What is waited for before the first and any late attempt; half of it is chance."""
 
+LONG_ATTEMPTS = 5
+"""After so many attempts that failed, 1 to 2 s, an outage is not a short one."""
+
 CONNECT_S = 5.0
 """How long one attempt may take: a name to look up, TCP, TLS and the greeting."""
 
@@ -49,6 +52,7 @@ class Link(Generic[Wire]):
     :param greet: makes a new connection ready for use.
     :param changed: called with whether there is a connection, when that changes after
         ``start``.
+    :param failed: called once per outage that is more than short, with its reason.
     :param jitter: gives numbers from 0 to 1 by chance.
     """
 
@@ -57,6 +61,7 @@ class Link(Generic[Wire]):
     _build: Callable[[], Wire]
     _greet: Callable[[Wire], Awaitable[None]]
     _changed: Callable[[bool], None]
+    _failed: Callable[[Exception], None]
     _jitter: Callable[[], float]
     _newest: Wire | None = field(init=False, default=None)
     _ready: Wire | None = field(init=False, default=None)
@@ -140,7 +145,8 @@ class Link(Generic[Wire]):
             except CancelledError:
                 raise
             except TROUBLE as error:
-                log.debug("no connection to Redis: {error!r}", error=error)
+                if attempt == LONG_ATTEMPTS:
+                    self._failed(error)
             except Exception:
                 log.failure("cannot connect to Redis, and do not know why")
         raise AssertionError("itertools.count() ends")

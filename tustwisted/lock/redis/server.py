@@ -67,14 +67,16 @@ class RedisLeases:
             lambda: Commands(clock, timeout_s),
             self._greet,
             self._tell,
+            self._tell_why,
             self._jitter,
         )
-        self._ears = Link(
+        self._ears = Link(  # they are lost together, or the other one is enough
             clock,
             endpoint,
             lambda: Ears(clock, timeout_s, self._hear),
             self._listen,
-            lambda _: None,  # both are lost together, or the other one is enough
+            _say_nothing,
+            _say_nothing,
             self._jitter,
         )
 
@@ -176,3 +178,14 @@ class RedisLeases:
                 "Redis at {address} is lost: locks end unless it comes back in time",
                 address=address,
             )
+
+    def _tell_why(self, error: Exception) -> None:
+        log.warn(
+            "Redis at {address} is still lost: {problem}",
+            address=self._url.address,
+            problem=explain(error, self._url),
+        )
+
+
+def _say_nothing(_: object) -> None:
+    pass

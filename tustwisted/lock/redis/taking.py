@@ -114,17 +114,18 @@ class Taking:
             raise
 
     async def _wait(self, timeout_s: float) -> RedisLock:
-        clock = self._ways.terms.clock
-        began = clock.seconds()
+        now = self._ways.terms.now
+        began = now()
         end = began + timeout_s
         while True:
             answer = await self._asked(asks=True)
             if isinstance(answer, RedisLock):
                 return answer
-            now = clock.seconds()
-            if now >= end:
+            left_s = end - now()
+            if left_s <= 0:
                 raise UploadLocked(timeout_s)
-            await self._pause(min(self._pause_s(answer, now - began), end - now))
+            pause_s = self._pause_s(answer, timeout_s - left_s)
+            await self._pause(min(pause_s, left_s))
 
     def _pause_s(self, answer: Answer, waited_s: float) -> float:
         chance = self._ways.jitter()
