@@ -38,7 +38,7 @@ class RealCase(TestCase):
 
     timeout = 30
     ttl_s = 1.0
-    start_timeout_s = 1.5
+    start_timeout_s = 1.2
 
     def serve(self, **options: Any) -> Valkey:
         """Start a server."""

@@ -23,7 +23,7 @@ QUICK_S = 0.1
 class OutageCase(RealCase):
     """A process behind a proxy, and another one beside it."""
 
-    ttl_s = 1.2
+    ttl_s = 1.0
     password = ""
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits
