@@ -157,6 +157,10 @@ class ForgetfulFiles:
         """Open a file, or create it."""
         return self._hold(self._find(path) or self._make(path))
 
+    def open_existing(self, path: str) -> int:
+        """Open a file that is there."""
+        return self._hold(self._need(path))
+
     def pwritev(
         self, fd: int, buffers: Sequence[bytes | memoryview], offset: int
     ) -> int:
@@ -267,6 +271,10 @@ class ForgetfulFiles:
         if self._directory(path).names:
             raise OSError(39, "not empty", path)
         self._directory(dirname(path)).set(basename(path), None)
+
+    def require_directory(self, path: str) -> None:
+        """See that a directory is there."""
+        self._directory(path)
 
     def scan(self, path: str) -> Iterator[tuple[str, bool]]:
         """List a directory."""

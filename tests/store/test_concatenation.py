@@ -37,7 +37,7 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.store.concatenation import PIECE_BYTES, STEP_BYTES
+from tustwisted.store.copying import PIECE_BYTES, STEP_BYTES
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import IFiles, OsFiles

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from attrs import evolve
 
-from tustwisted.errors import OffsetConflict, StorageFailed, UploadNotFound
+from tustwisted.errors import LockLost, OffsetConflict, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import (
     FULL,
@@ -19,7 +19,8 @@ from tustwisted.store.failures import (
     storage_errors,
 )
 from tustwisted.store.lookup import Seen, look_up
-from tustwisted.store.records import Record
+from tustwisted.store.records import MAX_RECORD_BYTES, Record
+from tustwisted.store.replacement import Replacement
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
 
@@ -38,16 +39,20 @@ def find_end(shelf: Shelf, upload_id: str, offset: int) -> Seen:
     return seen
 
 
-def open_end(shelf: Shelf, seen: Seen) -> tuple[FileWriter, bool]:
+def open_end(
+    shelf: Shelf, seen: Seen, copy: Replacement | None = None
+) -> tuple[FileWriter, bool]:
     """
     Open an upload for writing at its end; past receiving, it takes no bytes.
 
     To cut much off takes as long as to free its blocks.
 
     :param seen: from :func:`find_end`, under the same lock.
+    :param copy: what has taken the place of its data file since.
     :returns: the writer, and whether :func:`adopt` must be called before it is used,
         since the record does not speak for this store and boot.
     :raises StorageFailed: the file system failed.
+    :raises LockLost: somebody has claimed the upload since; nothing was changed.
     """
     upload_id, offset = seen.info.upload_id, seen.info.offset
     takes_bytes = seen.info.state is UploadState.RECEIVING
@@ -55,20 +60,21 @@ def open_end(shelf: Shelf, seen: Seen) -> tuple[FileWriter, bool]:
         writer = FileWriter(
             shelf.files,
             upload_id,
-            shelf.files.open(seen.path, shelf.file_mode),
+            copy.detach() if copy else shelf.open_content(seen.path),
             offset,
             seen.record.synced_offset if takes_bytes else offset,
             seen.record.synced_at_s,
             shelf.durability,
             shelf.seconds,
             lambda synced_offset, now_s: mark(shelf, upload_id, synced_offset, now_s),
+            shelf.require_claim,
             takes_bytes,
         )
         if not takes_bytes:
             return writer, False
         try:
-            _cut(shelf, writer.fileno(), seen)
-        except OSError:
+            _cut(shelf, writer.fileno(), copy.seen if copy else seen)
+        except (OSError, LockLost):
             writer.close()
             raise
     return writer, _is_foreign(shelf, seen)
@@ -80,7 +86,7 @@ def _cut(shelf: Shelf, fd: int, seen: Seen) -> None:
         shelf.files.truncate(fd, seen.info.offset)
     if seen.is_doubted:
         with suppress(FileNotFoundError):
-            shelf.files.unlink(shelf.layout.unverified(seen.info.upload_id))
+            shelf.take_away(shelf.layout.unverified(seen.info.upload_id))
 
 
 def _is_foreign(shelf: Shelf, seen: Seen) -> bool:
@@ -191,7 +197,7 @@ def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:
 
 def put_back(shelf: Shelf, seen: Seen) -> None:
     """Put an earlier record back, as far as that is possible."""
-    with suppress(OSError):
+    with suppress(OSError, LockLost):
         shelf.put(seen.record, synced=False)
 
 
@@ -204,7 +210,7 @@ def _secure(shelf: Shelf, seen: Seen) -> None:
     )
     if seen.size is None or not (needs_cut or needs_sync):
         return
-    fd = shelf.files.open(seen.path, shelf.file_mode)
+    fd = shelf.open_content(seen.path)
     try:
         _cut(shelf, fd, seen)
         if needs_sync:
@@ -224,6 +230,17 @@ def _sync_content(shelf: Shelf, fd: int, record: Record) -> None:
         raise
 
 
+def require_claim(shelf: Shelf, upload_id: str) -> None:
+    """
+    See that what was done until now was done by whoever may do it.
+
+    :raises LockLost: somebody has claimed the upload since.
+    :raises StorageFailed: the file system does not tell.
+    """
+    with storage_errors(upload_id):
+        shelf.require_claim()
+
+
 def remove(shelf: Shelf, upload_id: str) -> None:
     """
     Forget an upload, its record first, even if that is torn.
@@ -234,8 +251,9 @@ def remove(shelf: Shelf, upload_id: str) -> None:
 
     :raises UploadNotFound: it has no record.
     :raises StorageFailed: the file system failed; without its record it is gone.
+    :raises LockLost: somebody has claimed the upload since.
     """
-    layout, files = shelf.layout, shelf.files
+    layout = shelf.layout
     layout.check(upload_id)
     path = layout.content(upload_id)
     with suppress(UploadNotFound, OSError):
@@ -250,15 +268,22 @@ def remove(shelf: Shelf, upload_id: str) -> None:
     with storage_errors(upload_id):
         for name in (path, *beside, layout.removed(upload_id)):
             with suppress(FileNotFoundError):
-                files.unlink(name)
+                shelf.take_away(name)
 
 
 def _withdraw(shelf: Shelf, upload_id: str) -> None:
     """Take a record out of its place."""
-    record = shelf.layout.record(upload_id)
+    record, removed = shelf.layout.record(upload_id), shelf.layout.removed(upload_id)
     try:
-        shelf.files.replace(record, shelf.layout.removed(upload_id))
+        if shelf.passage:
+            # A record beside it tells that the removal has not begun.
+            content = shelf.files.read(record, MAX_RECORD_BYTES)
+            shelf.place(upload_id, removed, content, synced=False)
+        else:
+            shelf.files.replace(record, removed)
+            return
     except OSError as error:
         if error.errno not in FULL:
             raise
-        shelf.files.unlink(record)  # the longer name may be what does not fit
+        # The longer name may be what does not fit.
+    shelf.take_away(record)

@@ -76,10 +76,14 @@ class FileChunk:
             self._writer.marks = True
         else:
             self._write_held()
+        self._writer.require_claim()
 
     def settle(self) -> int:
         """See :meth:`tustwisted.interfaces.IUploadWriter.settle`."""
-        return self._base if self._is_noted else self._writer.settle()
+        if not self._is_noted:
+            return self._writer.settle()
+        self._writer.require_claim()
+        return self._base
 
     def discard(self) -> None:
         """Cut the chunk off if it was not accepted, and only then end the doubt."""
@@ -87,6 +91,7 @@ class FileChunk:
         if self._is_noted:
             # What fails is logged, and the next writer will do it.
             with suppress(TusError), storage_errors(self._upload_id):
+                self._writer.require_claim()
                 self._shelf.files.truncate(self._writer.fileno(), self._base)
                 self._forget_note()
 
@@ -114,5 +119,5 @@ class FileChunk:
             storage_errors(self._upload_id),
             suppress(FileNotFoundError),  # the upload was removed
         ):
-            self._shelf.files.unlink(self._shelf.layout.unverified(self._upload_id))
+            self._shelf.take_away(self._shelf.layout.unverified(self._upload_id))
         self._is_noted = False

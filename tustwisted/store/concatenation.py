@@ -9,11 +9,9 @@ are copied stays readable until they are.
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
 
 from attrs import define, field
 
@@ -25,31 +23,13 @@ from tustwisted.errors import (
 )
 from tustwisted.interfaces import IDisk
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.store.copying import STEP_BYTES, copy_some
 from tustwisted.store.creation import Creation
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen, look_up
 from tustwisted.store.reader import open_seen
 from tustwisted.store.records import encode_record
 from tustwisted.store.shelf import Shelf
-
-STEP_BYTES: Final = 16 * 1024 * 1024
-"""Copied in one go: a third of a second on a slow disk, so that a stop is prompt."""
-
-PIECE_BYTES: Final = 1024 * 1024
-"""Read and written at a time where the kernel does not copy."""
-
-_CANNOT_COPY = frozenset(
-    {
-        errno.EXDEV,  # two file systems, before Linux 5.3 or of two kinds
-        errno.EINVAL,
-        errno.ENOSYS,
-        errno.EOPNOTSUPP,
-        errno.EBADF,
-        errno.EPERM,  # also what sandboxes say of calls that they do not know
-        errno.ETXTBSY,
-    }
-)
-"""What ``copy_file_range`` says of a pair of files that must be read and written."""
 
 _CLOSED = -1
 
@@ -157,34 +137,22 @@ class Concatenation:
             self._read_bytes = 0
         count = min(most_bytes, part.info.offset - self._read_bytes)
         if count:
-            copied = self._copy(count)
+            copied = copy_some(
+                self._shelf.files,
+                self._source,
+                self._read_bytes,
+                self._target,
+                self._written_bytes,
+                count=count,
+            )
+            if not copied:
+                raise UploadNotFound  # somebody has cut it off
             self._read_bytes += copied
             self._written_bytes += copied
         if self._read_bytes == part.info.offset:
             self._parts.popleft()
             source, self._source = self._source, _CLOSED
             self._shelf.files.close(source)
-
-    def _copy(self, count: int) -> int:
-        """Copy some bytes, in the kernel if that can be; tell how many."""
-        files, source, target = self._shelf.files, self._source, self._target
-        begin, end = self._read_bytes, self._written_bytes
-        try:
-            copied = files.copy_range(source, begin, target, end, count)
-        except OSError as error:
-            if error.errno not in _CANNOT_COPY:
-                raise
-            copied = 0
-        if copied:
-            return copied
-        # Some file systems say "no bytes" when they mean "not in this way".
-        content = files.pread(source, min(count, PIECE_BYTES), begin)
-        if not content:
-            raise UploadNotFound  # somebody has cut it off
-        copied = files.pwritev(target, [content], end)
-        if not copied:
-            raise OSError(errno.EIO, "the file takes no bytes")
-        return copied
 
     def commit(self) -> None:
         """

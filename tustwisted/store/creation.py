@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from tustwisted.errors import TusError, UploadExists
+from tustwisted.errors import LockLost, TusError, UploadExists
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error, storage_errors
@@ -92,8 +92,8 @@ class Creation:
         """Take everything back, as far as that is possible."""
         layout, upload_id = self._shelf.layout, self._info.upload_id
         for path in (layout.record(upload_id), layout.content(upload_id)):
-            with suppress(OSError):
-                self._shelf.files.unlink(path)
+            with suppress(OSError, LockLost):
+                self._shelf.take_away(path)
         self._remove_directories()
 
     def record(self, synced_offset: int = 0) -> Record:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from copy import copy
 from threading import Event
 
 from attrs import define, field
@@ -16,6 +15,7 @@ from tustwisted.abilities import (
     IChunkWriter,
     IConcatenates,
     IDefersLength,
+    IFences,
     IReads,
     ISearch,
     ISweeps,
@@ -25,16 +25,18 @@ from tustwisted.abilities import (
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.store import changes, lookup
+from tustwisted.store import changes, lookup, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
+from tustwisted.store.claims import TOKEN_BYTES, FileClaim, claim
 from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
-from tustwisted.store.failures import FULL, storage_errors
+from tustwisted.store.failures import storage_errors
 from tustwisted.store.files import IFiles, OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.layout import Layout
 from tustwisted.store.reader import open_reader
+from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
@@ -43,15 +45,16 @@ from tustwisted.store.writer import FileWriter
 LARGE_CUT_BYTES = 256 * 1024
 """To cut more off than this keeps the reactor waiting while blocks are freed."""
 
-_PROBLEMS = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.ENOTDIR: "it, or what it lies in, is not a directory",
-    errno.EROFS: "read-only file system",
-}
 
-
-@implementer(IDataStore, IConcatenates, IDefersLength, IReads, ISweeps, IVerifiesChunks)
+@implementer(
+    IDataStore,
+    IConcatenates,
+    IDefersLength,
+    IFences,
+    IReads,
+    ISweeps,
+    IVerifiesChunks,
+)
 @define(eq=False)
 class FileStore:
     """
@@ -85,6 +88,9 @@ class FileStore:
     _held_bytes: int = HELD_BYTES
     """How much of a chunk is held in memory until it is verified."""
 
+    _random_bytes: Callable[[int], bytes] = os.urandom
+    """Gives what no two claims have in common."""
+
     _stopped: Event = field(factory=Event, init=False)
     """Ends the searches that were begun since :meth:`start`; set in the reactor."""
 
@@ -101,23 +107,13 @@ class FileStore:
         try:
             await self._disk.sync(self._start)
         except OSError as error:
-            problem = _PROBLEMS.get(error.errno or 0)
-            raise StoreUnusable(
-                self.directory, problem or os.strerror(error.errno or 0).lower()
-            ) from None
+            problem = starting.problem(error)
+            raise StoreUnusable(self.directory, problem) from None
 
     def _start(self) -> None:
         layout = Layout(self.directory)
-        self._make_root(layout.root)
-        try:
-            self._files.write(layout.probe(), b"", self._file_mode, False)
-        except OSError as error:
-            # A full disk still serves what is there, and lets it be removed.
-            if error.errno not in FULL:
-                raise
-        else:
-            with suppress(FileNotFoundError):  # another process was faster
-                self._files.unlink(layout.probe())
+        starting.make_root(self._files, layout.root, self._dir_mode)
+        starting.probe(self._files, layout, self._file_mode)
         self._shelf = Shelf(
             layout,
             self._files,
@@ -128,35 +124,10 @@ class FileStore:
             self._seconds,
         )
         if self.durability.syncs:
-            self._sync_all_names()
+            starting.sync_all_names(self._shelf)
         self._directories = SharedSync(
             lambda path: self._disk.sync(self._files.sync_directory, path)
         )
-
-    def _make_root(self, root: str) -> None:
-        """Make a directory, and those above it, unless they are there."""
-        with suppress(FileExistsError):
-            try:
-                self._files.make_directory(root, self._dir_mode)
-            except FileNotFoundError:
-                self._make_root(os.path.dirname(root))
-                self._files.make_directory(root, self._dir_mode)
-
-    def _sync_all_names(self) -> None:
-        """
-        Make durable what others left: the names above the root, and all in it.
-
-        A process that was killed between a rename and the sync of its directory has
-        left a record that we are about to tell of.
-        """
-        root = self._shelf.layout.root
-        above: list[str] = []
-        while root != os.path.dirname(root):
-            root = os.path.dirname(root)
-            above.append(root)
-        for directory in (*above, *lookup.find_directories(self._shelf)):
-            with suppress(OSError):  # one that we may not read
-                self._files.sync_directory(directory)
 
     async def stop(self) -> None:
         """End searches early; between calls the store holds nothing."""
@@ -218,14 +189,18 @@ class FileStore:
         return FileChunk(self._shelf, upload_id, writer, self._held_bytes)
 
     async def _open(self, upload_id: str, offset: int) -> FileWriter:
-        seen = await self._disk.quick(changes.find_end, self._shelf, upload_id, offset)
-        cuts_much = seen.surplus_bytes > LARGE_CUT_BYTES
+        shelf = self._shelf
+        seen = await self._disk.quick(changes.find_end, shelf, upload_id, offset)
+        replaced = None
+        if must_replace(shelf, seen):
+            replaced = await replace(shelf, self._disk, seen)
+        cuts_much = replaced is None and seen.surplus_bytes > LARGE_CUT_BYTES
         run = self._disk.copy if cuts_much else self._disk.quick
-        writer, is_foreign = await run(changes.open_end, self._shelf, seen)
+        writer, is_foreign = await run(changes.open_end, shelf, seen, replaced)
         if is_foreign:
             run = self._disk.sync if self.durability.syncs else self._disk.quick
             try:
-                await run(changes.adopt, self._shelf, writer, seen)
+                await run(changes.adopt, shelf, writer, seen)
             except TusError:
                 writer.close()
                 raise
@@ -237,6 +212,7 @@ class FileStore:
         await run(changes.put_length, self._shelf, upload_id, length)
         if self.durability is Durability.STRICT:
             await self._sync_names(upload_id)
+        await self._require_claim(upload_id)
 
     async def open_reader(self, upload_id: str) -> IUploadReader:
         """See :meth:`tustwisted.abilities.IReads.open_reader`."""
@@ -244,15 +220,34 @@ class FileStore:
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
+        await self._end_contest(upload_id)
         if not self.durability.syncs:
             await self._disk.quick(changes.put_state, self._shelf, upload_id, state)
-            return
+        else:
+            await self._put_state_safely(upload_id, state)
+        await self._require_claim(upload_id)
+
+    async def _put_state_safely(self, upload_id: str, state: UploadState) -> None:
         before = await self._disk.sync(changes.put_state, self._shelf, upload_id, state)
         try:
             await self._sync_names(upload_id, before.path)
         except TusError:
             await self._disk.quick(changes.put_back, self._shelf, before)
             raise
+
+    async def _end_contest(self, upload_id: str) -> None:
+        """See that nobody else may write to a data file that is to become final."""
+        passage = self._shelf.passage
+        if passage is None or not passage.is_contested:
+            return
+        seen = await self._disk.quick(lookup.look_up, self._shelf, upload_id)
+        if seen.size is not None and must_replace(self._shelf, seen):
+            replaced = await replace(self._shelf, self._disk, seen)
+            await self._disk.quick(replaced.close)
+
+    async def _require_claim(self, upload_id: str) -> None:
+        if self._shelf.passage is not None:
+            await self._disk.quick(changes.require_claim, self._shelf, upload_id)
 
     async def remove(self, upload_id: str) -> None:
         """
@@ -264,6 +259,15 @@ class FileStore:
         await self._disk.copy(changes.remove, self._shelf, upload_id)
         if self.durability is Durability.STRICT:
             await self._sync_names(upload_id)
+        await self._require_claim(upload_id)
+
+    async def claim(self, upload_id: str) -> FileClaim:
+        """See :meth:`tustwisted.abilities.IFences.claim`."""
+        token = self._random_bytes(TOKEN_BYTES).hex()
+        shelf = await claim(self._shelf, self._disk, upload_id, token)
+        store = copy(self)
+        store._shelf = shelf
+        return FileClaim(store, shelf, self._disk, upload_id)
 
     async def awaiting_finish(self) -> Sequence[str]:
         """

@@ -62,6 +62,13 @@ class IFiles(Interface):
     def open(path: str, mode: int) -> int:
         """Open a file for writing, creating it if need be; return the descriptor."""
 
+    def open_existing(path: str) -> int:
+        """
+        Open a file for writing that is there; return the descriptor.
+
+        :raises FileNotFoundError: it is not; nothing is created.
+        """
+
     def pwritev(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
         """Write at an offset, perhaps not all; return how many bytes were written."""
 
@@ -149,6 +156,14 @@ class IFiles(Interface):
     def remove_directory(path: str) -> None:
         """Remove an empty directory."""
 
+    def require_directory(path: str) -> None:
+        """
+        See that a directory is there by opening it.
+
+        A network file system then asks its server, where it may answer a ``stat`` from
+        what it remembers.
+        """
+
     def scan(path: str) -> Iterator[tuple[str, bool]]:
         """List a directory: each name, and whether it is a (real) directory."""
 
@@ -164,6 +179,10 @@ class OsFiles:
     def open(self, path: str, mode: int) -> int:
         """See :meth:`IFiles.open`."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | _ALWAYS, mode)
+
+    def open_existing(self, path: str) -> int:
+        """See :meth:`IFiles.open_existing`."""
+        return os.open(path, os.O_WRONLY | _ALWAYS)
 
     def pwritev(
         self, fd: int, buffers: Sequence[bytes | memoryview], offset: int
@@ -286,6 +305,10 @@ class OsFiles:
     def remove_directory(self, path: str) -> None:
         """See :meth:`IFiles.remove_directory`."""
         os.rmdir(path)
+
+    def require_directory(self, path: str) -> None:
+        """See :meth:`IFiles.require_directory`."""
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS))
 
     def scan(self, path: str) -> Iterator[tuple[str, bool]]:
         """See :meth:`IFiles.scan`."""

@@ -18,6 +18,10 @@ RECORD_ENDING = ".info"
 TEMPORARY_ENDING = ".info.tmp"
 UNVERIFIED_ENDING = ".unverified"
 REMOVED_ENDING = ".removed"
+CLAIMS = ".tustwisted.claims"
+"""Where claims lie; no id begins with a dot, so that no walk comes here."""
+
+_CLAIM_SLASH = ","  # no id has one: the claims of an upload are one directory
 _BESIDE_DATA = (
     RECORD_ENDING,
     ".tmp",
@@ -81,6 +85,18 @@ class Layout:
     def probe(self) -> str:
         """Name a file that shows whether the directory can be written."""
         return f"{self._prefix}.tustwisted.tmp"
+
+    def all_claims(self) -> str:
+        """Where the claims of all uploads are (D6)."""
+        return f"{self._prefix}{CLAIMS}"
+
+    def claims(self, upload_id: str) -> str:
+        """Where the claims of one upload are, each a directory of its own (D6)."""
+        return f"{self.all_claims()}/{upload_id.replace('/', _CLAIM_SLASH)}"
+
+    def claimed_id(self, name: str) -> str:
+        """Tell whose claims are in a directory of :meth:`all_claims`, by its name."""
+        return name.replace(_CLAIM_SLASH, "/")
 
     def find_content(self, upload_id: str, storage_path: str | None) -> str:
         """

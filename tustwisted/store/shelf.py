@@ -19,6 +19,7 @@ from tustwisted.store.durability import Durability
 from tustwisted.store.files import IFiles
 from tustwisted.store.host import Host
 from tustwisted.store.layout import Layout
+from tustwisted.store.passage import Passage
 from tustwisted.store.records import (
     MAX_RECORD_BYTES,
     Record,
@@ -43,6 +44,9 @@ class Shelf:
 
     seconds: Callable[[], float]
     """Tells the time, seconds since 1970."""
+
+    passage: Passage | None = None
+    """By which names are changed for a claim; ``None``: there are no claims (D6)."""
 
     def read(self, upload_id: str) -> Record:
         """
@@ -80,16 +84,67 @@ class Shelf:
 
         :param path: of the file; the holder of the upload's lock writes one at a time.
         :param synced: as for :meth:`put`.
+        :raises LockLost: there is a newer claim, and what was there before still is.
         :raises OSError: what was there before still is.
         """
-        temporary = self.layout.temporary(upload_id)
+        passage = self.passage
+        temporary = passage.small if passage else self.layout.temporary(upload_id)
         try:
             self.files.write(temporary, content, self.file_mode, synced)
             self.files.replace(temporary, path)
-        except OSError:
+        except OSError as error:
+            if passage:
+                passage.require_file(temporary, error)
             with suppress(OSError):
                 self.files.unlink(temporary)
             raise
+
+    def take_away(self, path: str) -> None:
+        """
+        Unlink a file.
+
+        :raises FileNotFoundError: it is not there.
+        :raises LockLost: there is a newer claim; nothing was changed.
+        """
+        if self.passage:
+            self.passage.take_away(path)
+        else:
+            self.files.unlink(path)
+
+    def open_content(self, path: str) -> int:
+        """
+        Open a data file for writing; unless there is a claim, create it if need be.
+
+        The claim is looked at after the file is open.  If it holds, whoever claims the
+        upload next finds it, and gives the name to another file before he writes.
+
+        :returns: the descriptor.
+        :raises LockLost: there is a newer claim.
+        """
+        passage = self.passage
+        if passage is None:
+            return self.files.open(path, self.file_mode)
+        try:
+            fd = self.files.open_existing(path)
+        except OSError as error:
+            passage.require_after(error)
+            raise
+        try:
+            passage.require()
+        except BaseException:
+            self.files.close(fd)
+            raise
+        return fd
+
+    def require_claim(self) -> None:
+        """
+        See that what was done until now was done by whoever may do it.
+
+        :raises LockLost: there is a newer claim.
+        :raises OSError: the file system does not tell.
+        """
+        if self.passage:
+            self.passage.require()
 
     def directories(self, upload_id: str, path: str | None = None) -> list[str]:
         """

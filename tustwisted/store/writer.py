@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from attrs import define, field
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tustwisted.errors import StorageFailed
+from tustwisted.errors import LockLost, StorageFailed
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error
@@ -69,6 +70,9 @@ class FileWriter:
 
     _mark: Callable[[int, float], None]
     """Notes a synced offset, and when, in the record, as safely as promised."""
+
+    _require_claim: Callable[[], None] = lambda: None
+    """Sees that nobody has claimed the upload since; raises LockLost or an OSError."""
 
     _usable: bool = True
     """No error yet, and the upload still takes bytes."""
@@ -143,7 +147,23 @@ class FileWriter:
         """See :meth:`tustwisted.interfaces.IUploadWriter.settle`."""
         if self.sync_due:
             self._sync()
+        self.require_claim()
         return self.offset
+
+    def require_claim(self) -> None:
+        """
+        See that what was written until now is in the upload.
+
+        :raises LockLost: somebody has claimed the upload since.
+        :raises StorageFailed: the file system does not tell.
+        """
+        try:
+            self._require_claim()
+        except LockLost:
+            self._usable = False
+            raise
+        except OSError as error:
+            raise storage_error(error, self._upload_id) from None
 
     def _sync(self) -> None:
         try:
@@ -166,8 +186,12 @@ class FileWriter:
 
         After a failed sync the kernel takes the pages for clean: the next sync would
         succeed without them.  So they have to be sent again.
+
+        :raises LockLost: they are for somebody else to judge.
         """
         self._usable = False
+        with suppress(StorageFailed):
+            self.require_claim()
         try:
             self._files.truncate(self._fd, self.synced_offset)
         except OSError:

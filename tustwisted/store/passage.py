@@ -1,0 +1,100 @@
+"""
+The way by which whoever has claimed an upload changes names in the store (DESIGN D6).
+
+It leads through a directory that is the claim's alone: what is to be published is
+renamed from there, and what is to go is renamed to there.  A successor takes that
+directory away before he looks at the upload; from then on each such rename fails,
+wherever the predecessor was frozen.
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+
+from attrs import define
+
+from tustwisted.errors import LockLost
+from tustwisted.store.files import IFiles
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
+"""What is said of a directory that another machine, perhaps, has removed."""
+
+
+@define(eq=False)
+class Passage:
+    """
+    The directory of one claim.
+
+    Its methods block; they are called from any thread, but never from two at once.
+    """
+
+    _files: IFiles
+    directory: str
+    """A path; nobody makes it anew once it was removed."""
+
+    is_contested: bool = False
+    """Somebody may still write to the data file that has the upload's name now."""
+
+    @property
+    def small(self) -> str:
+        """Where a small file is written before it has its name."""
+        return f"{self.directory}/small"
+
+    @property
+    def content(self) -> str:
+        """Where a data file is written before it has its name."""
+        return f"{self.directory}/content"
+
+    def require(self) -> None:
+        """
+        See that the claim still holds.
+
+        :raises LockLost: it does not.
+        :raises OSError: the file system does not tell.
+        """
+        try:
+            self._files.require_directory(self.directory)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise LockLost from None
+            raise
+
+    def require_after(self, error: OSError) -> None:
+        """
+        See whether an error is that the claim holds no more.
+
+        :raises LockLost: it is.
+        """
+        if error.errno in _GONE:
+            self.require()
+
+    def require_file(self, path: str, error: OSError) -> None:
+        """
+        See whether an error is that a file in here is gone, and the claim with it.
+
+        Whoever revokes a claim unlinks its files first, so that the directory may be
+        there still.
+
+        :raises LockLost: it is.
+        """
+        if error.errno in _GONE and not self._files.exists(path):
+            raise LockLost from None
+
+    def take_away(self, path: str) -> None:
+        """
+        Unlink a file elsewhere.
+
+        :raises LockLost: nothing was changed.
+        :raises FileNotFoundError: it is not there.
+        """
+        if self._files.exists(f"{path}/."):  # which rename would take as well
+            raise IsADirectoryError(errno.EISDIR, "is a directory", path)
+        gone = f"{self.directory}/gone"
+        try:
+            self._files.replace(path, gone)
+        except OSError as error:
+            self.require_after(error)
+            raise
+        with suppress(OSError):  # done again by whoever removes the directory
+            self._files.unlink(gone)
