@@ -93,6 +93,7 @@ class FileChunk:
             with suppress(TusError), storage_errors(self._upload_id):
                 self._writer.require_claim()
                 self._shelf.files.truncate(self._writer.fileno(), self._base)
+                self._writer.offset = self._base
                 self._forget_note()
 
     def close(self) -> None:

@@ -4,60 +4,72 @@ Claims: which of several holders of a lock may change an upload (DESIGN D6).
 A claim is a directory ``.tustwisted.claims/<id>/<token>`` under the upload directory.
 Who claims an upload makes his own first and then takes all others away, so that of two
 at once at most one is left.  What has been taken away was not released: its holder may
-be frozen, and write on to the file that he has open.
+be frozen, and write on to the file that he has open.  So a mark, ``<token>.revoked``,
+takes its place until the upload has another data file.
 """
 
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from tustwisted.abilities import IClaim
-from tustwisted.errors import StorageFailed, TusError, UploadNotFound
+from tustwisted.abilities import IClaim, Leftover
+from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.files import IFiles
+from tustwisted.store.layout import CLAIMS
 from tustwisted.store.lookup import look_up
 from tustwisted.store.passage import Passage
 from tustwisted.store.shelf import Shelf
 
 log = Logger()
 
-TOKEN_BYTES = 8
+_TOKEN_BYTES = 8
 """Random; the token of a claim must only differ from those before it."""
 
 _ATTEMPTS = 100
 """Each one that fails has met another claimant, or a writer, in one system call."""
 
+_REVOKED_ENDING = ".revoked"
+"""Of the mark that a claim leaves which was not released."""
+
 _IN_USE = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
-def begin_claim(shelf: Shelf, upload_id: str, token: str) -> tuple[Shelf, list[str]]:
+def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
     """
     Make a claim beside older ones, which are still to be revoked.
 
-    :param token: a name that no claim of the upload ever had.
     :returns: the shelf by the way of this claim, and the older ones: directories.
     :raises UploadNotFound: not an id.
     :raises NoSpace: or :class:`StorageFailed`; nothing was claimed.
     """
     shelf.layout.check(upload_id)
     claims = shelf.layout.claims(upload_id)
+    token = shelf.random_bytes(_TOKEN_BYTES).hex()
     with storage_errors(upload_id):
         _make_directory(shelf, claims, token)
         try:
             others = [n for n, _ in shelf.files.scan(claims) if n != token]
+        except FileNotFoundError:
+            others = []  # there is a newer claim already
         except OSError:
             with suppress(OSError):
                 shelf.files.remove_directory(f"{claims}/{token}")
             raise
-    passage = Passage(shelf.files, f"{claims}/{token}", bool(others))
-    return evolve(shelf, passage=passage), [f"{claims}/{name}" for name in others]
+    older = [f"{claims}/{n}" for n in others if not n.endswith(_REVOKED_ENDING)]
+    revoked = {f"{claims}/{n}" for n in others if n.endswith(_REVOKED_ENDING)}
+    revoked.update(f"{directory}{_REVOKED_ENDING}" for directory in older)
+    passage = Passage(shelf.files, f"{claims}/{token}", sorted(revoked))
+    return evolve(shelf, passage=passage), older
 
 
 def _make_directory(shelf: Shelf, claims: str, token: str) -> None:
@@ -80,11 +92,18 @@ def revoke(shelf: Shelf, upload_id: str, directories: list[str]) -> None:
     """
     Take claims away; afterwards nothing is published by way of them any more.
 
+    Each leaves a mark, made before, of which only he who has seen it and has replaced
+    the data file since may know that it is needed no more.  A claim by itself would not
+    do: of two at once each may take away the other's.
+
     :raises StorageFailed: the file system failed, and some may hold yet.
     """
     with storage_errors(upload_id):
         for directory in directories:
             with suppress(FileNotFoundError):  # released, or revoked by another claim
+                with suppress(FileExistsError):
+                    mark = directory + _REVOKED_ENDING
+                    shelf.files.make_directory(mark, shelf.dir_mode)
                 _remove(shelf.files, directory)
 
 
@@ -108,14 +127,16 @@ def end_claim(shelf: Shelf, upload_id: str) -> None:
     """
     Give a claim back.
 
-    One that is contested stays, for whoever comes next must know that somebody may
-    write to the data file; unless nobody will, since the upload takes no more bytes.
+    If it is contested the marks stay, so that whoever comes next knows that somebody
+    may write to the data file; unless nobody will, since it takes no more bytes.
 
     :raises StorageFailed: the file system failed; the claim may look like a writer's.
     """
     passage = shelf.passage
-    if passage is None or (passage.is_contested and _takes_bytes(shelf, upload_id)):
+    if passage is None:
         return
+    if passage.is_contested and not _takes_bytes(shelf, upload_id):
+        passage.end_contest()
     with storage_errors(upload_id):
         with suppress(FileNotFoundError):  # there is a newer claim
             _remove(shelf.files, passage.directory)
@@ -135,18 +156,65 @@ def _takes_bytes(shelf: Shelf, upload_id: str) -> bool:
         return False
 
 
-async def claim(shelf: Shelf, disk: IDisk, upload_id: str, token: str) -> Shelf:
+@contextmanager
+def fenced(shelf: Shelf, upload_id: str) -> Iterator[Shelf]:
+    """
+    Claim an upload for some calls that block, if uploads are ever claimed here.
+
+    :returns: the shelf by the way of the claim.
+    :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
+    """
+    with storage_errors(upload_id):
+        is_used = shelf.files.exists(shelf.layout.all_claims())
+    if not is_used:
+        yield shelf
+        return
+    claimed, others = begin_claim(shelf, upload_id)
+    try:
+        revoke(shelf, upload_id, others)
+        yield claimed
+    finally:
+        end_claim(claimed, upload_id)
+
+
+def find_left(shelf: Shelf, before_s: float) -> Iterator[Leftover | None]:
+    """Look at all claims, one for one, for those of uploads that are gone."""
+    with suppress(OSError):
+        for name, _is_directory in shelf.files.scan(shelf.layout.all_claims()):
+            upload_id = shelf.layout.claimed_id(name)
+            is_left = is_upload_id(upload_id) and are_left(shelf, upload_id, before_s)
+            yield Leftover(upload_id, f"{CLAIMS}/{name}") if is_left else None
+
+
+def are_left(shelf: Shelf, upload_id: str, before_s: float) -> bool:
+    """
+    Tell whether claims are those of an upload that is gone.
+
+    :param before_s: when they are not older than this, its creation may be going on,
+        seconds since 1970.
+    """
+    files, claims = shelf.files, shelf.layout.claims(upload_id)
+    if files.exists(shelf.layout.record(upload_id)):
+        return False
+    try:
+        paths = [claims, *(f"{claims}/{name}" for name, _ in files.scan(claims))]
+        return all(files.changed_s(path) <= before_s for path in paths)
+    except FileNotFoundError:
+        return False  # released meanwhile
+
+
+async def claim(shelf: Shelf, disk: IDisk, upload_id: str) -> Shelf:
     """
     Claim an upload; see :meth:`tustwisted.abilities.IFences.claim`.
 
     :returns: the shelf by the way of the claim.
     """
-    claimed, others = await disk.quick(begin_claim, shelf, upload_id, token)
+    claimed, others = await disk.quick(begin_claim, shelf, upload_id)
     if others:
         try:
             # In a thread: one of them may have begun to copy a large file.
             await disk.copy(revoke, shelf, upload_id, others)
-        except StorageFailed:
+        except TusError:
             await give_back(claimed, disk, upload_id)
             raise
         log.warn(

@@ -27,7 +27,7 @@ from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store import changes, lookup, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
-from tustwisted.store.claims import TOKEN_BYTES, FileClaim, claim
+from tustwisted.store.claims import FileClaim, claim
 from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
@@ -122,6 +122,7 @@ class FileStore:
             self._file_mode,
             self._dir_mode,
             self._seconds,
+            self._random_bytes,
         )
         if self.durability.syncs:
             starting.sync_all_names(self._shelf)
@@ -263,8 +264,7 @@ class FileStore:
 
     async def claim(self, upload_id: str) -> FileClaim:
         """See :meth:`tustwisted.abilities.IFences.claim`."""
-        token = self._random_bytes(TOKEN_BYTES).hex()
-        shelf = await claim(self._shelf, self._disk, upload_id, token)
+        shelf = await claim(self._shelf, self._disk, upload_id)
         store = copy(self)
         store._shelf = shelf
         return FileClaim(store, shelf, self._disk, upload_id)

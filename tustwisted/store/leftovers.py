@@ -220,10 +220,11 @@ class Judge:
 
     # -- clearing away -----------------------------------------------------------------
 
-    def clear(self, leftover: Leftover) -> bool:
+    def clear(self, leftover: Leftover, shelf: Shelf) -> bool:
         """
         Take a leftover away, for the holder of its lock.
 
+        :param shelf: this one, by the way of his claim if there is one.
         :returns: whether it was still there, and one.
         :raises StorageFailed: the file system failed.
         """
@@ -231,7 +232,7 @@ class Judge:
             try:
                 if self._look_again(leftover.name) != leftover:
                     return False
-                self._take_away(leftover)
+                self._take_away(leftover, shelf)
             except (FileNotFoundError, UploadNotFound):
                 return False  # another process was faster
             except OSError as error:
@@ -247,25 +248,25 @@ class Judge:
             return self.emptied(name.removesuffix("/"))
         return self.look_at(name)
 
-    def _take_away(self, leftover: Leftover) -> None:
+    def _take_away(self, leftover: Leftover, shelf: Shelf) -> None:
         name, upload_id = leftover.name, leftover.upload_id
         if name.endswith("/"):
             self._remove_directories(upload_id)
         elif name.endswith(RECORD_ENDING):
-            changes.remove(self._shelf, upload_id)
+            changes.remove(shelf, upload_id)
         elif name.endswith(REMOVED_ENDING):
-            self._end_removal(upload_id)
+            self._end_removal(upload_id, shelf)
         else:
-            self._shelf.files.unlink(self._shelf.layout.content(name))
+            shelf.take_away(shelf.layout.content(name))
 
-    def _end_removal(self, upload_id: str) -> None:
+    def _end_removal(self, upload_id: str, shelf: Shelf) -> None:
         """Remove the bytes, unless an upload has the id by now, and then the note."""
         files, layout = self._shelf.files, self._shelf.layout
         place = self._removed_content(upload_id)
         # What is gone is not unlinked again: its name is free for a new upload.
         if not files.exists(layout.record(upload_id)) and files.exists(place):
-            files.unlink(place)
-        files.unlink(layout.removed(upload_id))
+            shelf.take_away(place)
+        shelf.take_away(layout.removed(upload_id))
 
     def _remove_directories(self, path: str) -> None:
         """Remove an empty directory, and those above that are empty then."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 from contextlib import suppress
 
-from attrs import define
+from attrs import define, field
 
 from tustwisted.errors import LockLost
 from tustwisted.store.files import IFiles
@@ -33,8 +33,20 @@ class Passage:
     directory: str
     """A path; nobody makes it anew once it was removed."""
 
-    is_contested: bool = False
-    """Somebody may still write to the data file that has the upload's name now."""
+    _revoked: list[str] = field(factory=list)
+    """What tells of those who may still write to the data file: directories."""
+
+    @property
+    def is_contested(self) -> bool:
+        """Somebody may still write to the data file that has the upload's name now."""
+        return bool(self._revoked)
+
+    def end_contest(self) -> None:
+        """Note that nobody may: it has a new data file, or takes no more bytes."""
+        revoked, self._revoked = self._revoked, []
+        for directory in revoked:
+            with suppress(OSError):  # then the next one replaces the file once more
+                self._files.remove_directory(directory)
 
     @property
     def small(self) -> str:

@@ -145,7 +145,7 @@ class Replacement:
                 # Before any record tells of bytes that the old file does not have.
                 for directory in self._shelf.directories(upload_id, self.seen.path):
                     files.sync_directory(directory)
-            self._passage.is_contested = False
+            self._passage.end_contest()
             self.seen = evolve(self.seen, size=self._copied_bytes)
             source, self._source = self._source, _CLOSED
             if source != _CLOSED:

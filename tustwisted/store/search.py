@@ -14,6 +14,9 @@ from tustwisted.abilities import Batch, ISearch, LeftAlone, Leftover
 from tustwisted.interfaces import IDisk
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.store.claims import are_left, fenced, find_left
+from tustwisted.store.failures import storage_errors
+from tustwisted.store.layout import CLAIMS
 from tustwisted.store.leftovers import Judge, Verdict
 from tustwisted.store.shelf import Shelf
 
@@ -71,7 +74,18 @@ class FileSearch:
     async def clear(self, leftover: Leftover) -> bool:
         """See :meth:`tustwisted.abilities.ISearch.clear`."""
         # As removal does: to free the blocks of a large file takes seconds.
-        return await self._disk.copy(self._judge.clear, leftover)
+        return await self._disk.copy(self._clear, leftover)
+
+    def _clear(self, leftover: Leftover) -> bool:
+        upload_id = leftover.upload_id
+        if leftover.name.startswith(f"{CLAIMS}/"):
+            with storage_errors(upload_id):
+                if not are_left(self._shelf, upload_id, self._before_s):
+                    return False
+            with fenced(self._shelf, upload_id):
+                return True
+        with fenced(self._shelf, upload_id) as shelf:
+            return self._judge.clear(leftover, shelf)
 
     def close(self) -> None:
         """Close the directory that is being read."""
@@ -106,6 +120,7 @@ class FileSearch:
         yield from unread
         for path in orphans:
             yield _if_there(self._judge.orphan, path)
+        yield from find_left(self._shelf, self._before_s)
 
     def _look_for_emptied(self) -> Generator[Verdict, None, None]:
         for path in self._judge.directories():

@@ -10,6 +10,7 @@ only for the holder of its lock, and read without it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -44,6 +45,9 @@ class Shelf:
 
     seconds: Callable[[], float]
     """Tells the time, seconds since 1970."""
+
+    random_bytes: Callable[[int], bytes] = os.urandom
+    """Gives bytes that no two claims have in common."""
 
     passage: Passage | None = None
     """By which names are changed for a claim; ``None``: there are no claims (D6)."""

@@ -1,0 +1,137 @@
+"""
+Whoever is frozen past his lease damages nothing and is told nothing that is not true.
+
+Each story is played once for every call on the file system that the frozen one makes:
+right before it, somebody else takes the upload over and does all that he wants.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.store.takeover import ID, LENGTH, Holder, Story, World, frozen_at
+from tustwisted.errors import TusError, UploadNotFound
+from tustwisted.protocol.upload import UploadState
+from tustwisted.store.durability import Durability
+
+STORIES: dict[str, Story] = {
+    "append": Holder.append,
+    "append a chunk": Holder.append_chunk,
+    "doubt a chunk": Holder.doubt_chunk,
+    "leave a chunk": Holder.leave_chunk,
+    "finish": Holder.finish,
+    "set the length": Holder.set_length,
+    "remove": Holder.remove,
+    "look": Holder.look,
+}
+
+KEEPING_THE_FILE = {"set the length", "look"}
+"""Who does this leaves the data file to whoever has it open."""
+
+
+def length_for(*names: str) -> int | None:
+    """Return the length of an upload with which stories can be told."""
+    return None if "set the length" in names else LENGTH
+
+
+class TakeoverCase(SynchronousTestCase):
+    """Plays stories of a frozen holder and his successors."""
+
+    def begin(
+        self, durability: Durability, length: int | None, before: Story | None = None
+    ) -> World:
+        """Make a world with an upload, which perhaps somebody has left behind."""
+        world = World(os.path.abspath(self.mktemp()), durability, length)
+        world.begin()
+        if before is not None:
+            Holder(world, b"X").live(before, releases=False)
+        return world
+
+    def end(self, world: World) -> None:
+        """See that the upload is what everybody was told, and goes on."""
+        self.flushLoggedErrors(OSError)
+        last = Holder(world, b"z")
+        try:
+            info = world.look(last.store)
+        except UploadNotFound:
+            self.assertTrue(world.is_removed)
+            return
+        is_whole = info.offset == info.length or info.state is not UploadState.RECEIVING
+        last.live(Holder.finish if is_whole else Holder.append)
+        self.assertIsNone(last.refused)
+        self.assertEqual(world.look(last.store).offset, len(world.told))
+        with open(world.path, "rb") as file:
+            self.assertEqual(file.read(), world.told)
+        self.assertEqual(world.claims(), [])
+
+    def freeze_at(
+        self, world: World, number: int, first: str, second: str, releases: bool
+    ) -> bool:
+        """Freeze a holder at one call; return whether he makes so many."""
+        after: dict[str, bytes] = {}
+
+        def take_over(frozen: Holder) -> None:
+            frozen.has_lost = frozen.has_claim
+            world.is_removed = not world.has_record()
+            successor = Holder(world, b"a")
+            successor.live(STORIES[second], releases)
+            if not world.is_removed:
+                self.assertIsNone(successor.refused)
+            after.update(world.snapshot())
+
+        holder, freeze = frozen_at(world, b"A", number, take_over)
+        holder.live(STORIES[first])
+        now = world.snapshot()
+        if second in KEEPING_THE_FILE:
+            now.pop(ID, None)
+            after.pop(ID, None)
+        if holder.has_lost:
+            self.assertEqual(now, after)
+        elif freeze.count < freeze.number:
+            self.assertIsNone(holder.refused)
+        return freeze.count >= freeze.number
+
+
+class EveryCallTests(TakeoverCase):
+    """One is frozen before each of his calls."""
+
+    def play(
+        self, durability: Durability, first: str, second: str, before: Story | None
+    ) -> int:
+        """Let one story be interrupted by another everywhere; count the places."""
+        for releases in (True, False):
+            number, reached = 1, True
+            while reached:
+                world = self.begin(durability, length_for(first, second), before)
+                try:
+                    reached = self.freeze_at(world, number, first, second, releases)
+                    self.end(world)
+                except (AssertionError, TusError) as error:
+                    name = f"{durability} {first} at {number} {second} {before}"
+                    raise AssertionError(f"{name}: {error!r}") from error
+                number += 1
+        return number
+
+    def play_all(self, durability: Durability, before: Story | None = None) -> None:
+        """Play every pair of stories."""
+        for first, second in itertools.product(STORIES, STORIES):
+            self.assertGreater(self.play(durability, first, second, before), 5)
+
+    def test_none(self) -> None:
+        """Without any sync."""
+        self.play_all(Durability.NONE)
+
+    def test_finish(self) -> None:
+        """Where what is finished is synced."""
+        self.play_all(Durability.FINISH)
+
+    def test_strict(self) -> None:
+        """Where every offset is synced."""
+        self.play_all(Durability.STRICT)
+
+    def test_from_a_dead_one(self) -> None:
+        """Where the frozen one has himself taken over from who has left a chunk."""
+        self.play_all(Durability.FINISH, Holder.leave_chunk)
