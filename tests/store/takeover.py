@@ -161,10 +161,10 @@ class World:
 
     def claims(self) -> list[str]:
         """List the claims of the upload, and the marks of those that were revoked."""
-        try:
-            return os.listdir(f"{self.directory}/{CLAIMS}/day,u")
-        except FileNotFoundError:
-            return []
+        found: list[str] = []
+        for _above, directories, _names in os.walk(f"{self.directory}/{CLAIMS}"):
+            found += [name[6:] for name in directories if name.startswith("day,u~")]
+        return found
 
 
 @define
@@ -285,8 +285,10 @@ class Holder:
 
     def finish(self, store: FileStore) -> None:
         """Bring the upload to its end."""
+        self.set_length(store)
         info = self._look(store)
-        if info.length is not None and info.offset < info.length:
+        assert info.length is not None
+        if info.offset < info.length:
             self.append(store, info.length - info.offset)
         for state in (UploadState.FINISHING, UploadState.FINISHED):
             with self.promise():
@@ -294,7 +296,9 @@ class Holder:
             self.world.told_state = state
 
     def set_length(self, store: FileStore) -> None:
-        """Tell how long it is."""
+        """Tell how long it is, unless somebody has."""
+        if self._look(store).length is not None:
+            return
         length = LENGTH + self.letter[0] - ord("A")
         with self.promise():
             run(store.set_length(ID, length))

@@ -1,9 +1,9 @@
 """
 Claims: which of several holders of a lock may change an upload (DESIGN D6).
 
-A claim is a directory ``.tustwisted.claims/<id>/<token>`` under the upload directory.
-Who claims an upload makes his own first and then takes all others away, so that of two
-at once at most one is left.  What has been taken away was not released: its holder may
+A claim is a directory, ``.tustwisted.claims/<two digits>/<id>~<token>``.  Who claims an
+upload makes his own first and then takes all others away, so that of two at once at
+most one is left.  What has been taken away was not released: its holder may
 be frozen, and write on to the file that he has open.  So a mark, ``<token>.revoked``,
 takes its place until the upload has another data file.
 """
@@ -11,6 +11,7 @@ takes its place until the upload has another data file.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -35,8 +36,8 @@ log = Logger()
 _TOKEN_BYTES = 8
 """Random; the token of a claim must only differ from those before it."""
 
-_ATTEMPTS = 100
-"""Each one that fails has met another claimant, or a writer, in one system call."""
+_ATTEMPTS = 10
+"""Each one that fails has met a writer in the middle of a system call."""
 
 _REVOKED_ENDING = ".revoked"
 """Of the mark that a claim leaves which was not released."""
@@ -52,40 +53,42 @@ def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
     :raises UploadNotFound: not an id.
     :raises NoSpace: or :class:`StorageFailed`; nothing was claimed.
     """
-    shelf.layout.check(upload_id)
-    claims = shelf.layout.claims(upload_id)
-    token = shelf.random_bytes(_TOKEN_BYTES).hex()
+    layout = shelf.layout
+    layout.check(upload_id)
+    own = layout.claim(upload_id, shelf.random_bytes(_TOKEN_BYTES).hex())
+    directory = f"{layout.claims(upload_id)}/{own}"
     with storage_errors(upload_id):
-        _make_directory(shelf, claims, token)
+        _make_directory(shelf, directory)
         try:
-            others = [n for n, _ in shelf.files.scan(claims) if n != token]
-        except FileNotFoundError:
-            others = []  # there is a newer claim already
+            others = [path for path in _find(shelf, upload_id) if path != directory]
         except OSError:
             with suppress(OSError):
-                shelf.files.remove_directory(f"{claims}/{token}")
+                shelf.files.remove_directory(directory)
             raise
-    older = [f"{claims}/{n}" for n in others if not n.endswith(_REVOKED_ENDING)]
-    revoked = {f"{claims}/{n}" for n in others if n.endswith(_REVOKED_ENDING)}
-    revoked.update(f"{directory}{_REVOKED_ENDING}" for directory in older)
-    passage = Passage(shelf.files, f"{claims}/{token}", sorted(revoked))
+    older = [path for path in others if not path.endswith(_REVOKED_ENDING)]
+    marks = {path for path in others if path.endswith(_REVOKED_ENDING)}
+    marks.update(path + _REVOKED_ENDING for path in older)
+    passage = Passage(shelf.files, directory, sorted(marks))
     return evolve(shelf, passage=passage), older
 
 
-def _make_directory(shelf: Shelf, claims: str, token: str) -> None:
+def _make_directory(shelf: Shelf, directory: str) -> None:
     files, mode = shelf.files, shelf.dir_mode
-    for _ in range(_ATTEMPTS):
-        try:
+    try:
+        files.make_directory(directory, mode)
+    except FileNotFoundError:
+        # These stay; without the root nothing is made, for its disk is gone.
+        for above in (shelf.layout.all_claims(), os.path.dirname(directory)):
             with suppress(FileExistsError):
-                files.make_directory(claims, mode)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                files.make_directory(shelf.layout.all_claims(), mode)
-            continue
-        with suppress(FileNotFoundError):  # another claim was released meanwhile
-            files.make_directory(f"{claims}/{token}", mode)
-            return
-    raise OSError(errno.EBUSY, "others make and remove it all the time", claims)
+                files.make_directory(above, mode)
+        files.make_directory(directory, mode)
+
+
+def _find(shelf: Shelf, upload_id: str) -> list[str]:
+    """List the claims of an upload, and the marks that others have left."""
+    claims, begin = shelf.layout.claims(upload_id), shelf.layout.claim(upload_id, "")
+    names = shelf.files.scan(claims)
+    return [f"{claims}/{name}" for name, _ in names if name.startswith(begin)]
 
 
 def revoke(shelf: Shelf, upload_id: str, directories: list[str]) -> None:
@@ -137,16 +140,8 @@ def end_claim(shelf: Shelf, upload_id: str) -> None:
         return
     if passage.is_contested and not _takes_bytes(shelf, upload_id):
         passage.end_contest()
-    with storage_errors(upload_id):
-        with suppress(FileNotFoundError):  # there is a newer claim
-            _remove(shelf.files, passage.directory)
-        try:
-            shelf.files.remove_directory(shelf.layout.claims(upload_id))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            if error.errno not in _IN_USE:
-                raise
+    with storage_errors(upload_id), suppress(FileNotFoundError):  # or a newer one did
+        _remove(shelf.files, passage.directory)
 
 
 def _takes_bytes(shelf: Shelf, upload_id: str) -> bool:
@@ -178,29 +173,33 @@ def fenced(shelf: Shelf, upload_id: str) -> Iterator[Shelf]:
 
 
 def find_left(shelf: Shelf, before_s: float) -> Iterator[Leftover | None]:
-    """Look at all claims, one for one, for those of uploads that are gone."""
+    """Look at all claims, one after the other, for those of uploads that are gone."""
+    files, layout = shelf.files, shelf.layout
     with suppress(OSError):
-        for name, _is_directory in shelf.files.scan(shelf.layout.all_claims()):
-            upload_id = shelf.layout.claimed_id(name)
-            is_left = is_upload_id(upload_id) and are_left(shelf, upload_id, before_s)
-            yield Leftover(upload_id, f"{CLAIMS}/{name}") if is_left else None
+        for above, _ in files.scan(layout.all_claims()):
+            for name, _ in files.scan(f"{layout.all_claims()}/{above}"):
+                upload_id = layout.claimed_id(name)
+                is_left = is_upload_id(upload_id) and are_left(
+                    shelf, upload_id, before_s
+                )
+                path = f"{CLAIMS}/{above}/{name}"
+                yield Leftover(upload_id, path) if is_left else None
 
 
 def are_left(shelf: Shelf, upload_id: str, before_s: float) -> bool:
     """
-    Tell whether claims are those of an upload that is gone.
+    Tell whether there are claims, but not the upload.
 
-    :param before_s: when they are not older than this, its creation may be going on,
+    :param before_s: when one is not older than this, a creation may be going on,
         seconds since 1970.
     """
-    files, claims = shelf.files, shelf.layout.claims(upload_id)
-    if files.exists(shelf.layout.record(upload_id)):
+    if shelf.files.exists(shelf.layout.record(upload_id)):
         return False
     try:
-        paths = [claims, *(f"{claims}/{name}" for name, _ in files.scan(claims))]
-        return all(files.changed_s(path) <= before_s for path in paths)
+        times = [shelf.files.changed_s(path) for path in _find(shelf, upload_id)]
     except FileNotFoundError:
         return False  # released meanwhile
+    return bool(times) and max(times) <= before_s
 
 
 async def claim(shelf: Shelf, disk: IDisk, upload_id: str) -> Shelf:

@@ -8,6 +8,7 @@ none of them is outside the upload directory (D11).
 from __future__ import annotations
 
 import os
+from zlib import crc32
 
 from attrs import field, frozen
 
@@ -21,7 +22,10 @@ REMOVED_ENDING = ".removed"
 CLAIMS = ".tustwisted.claims"
 """Where claims lie; no id begins with a dot, so that no walk comes here."""
 
-_CLAIM_SLASH = ","  # no id has one: the claims of an upload are one directory
+_CLAIM_SLASH = ","
+_CLAIM_TOKEN = "~"
+"""No id has either of the two, so that the name of a claim can be read back."""
+
 _BESIDE_DATA = (
     RECORD_ENDING,
     ".tmp",
@@ -91,12 +95,16 @@ class Layout:
         return f"{self._prefix}{CLAIMS}"
 
     def claims(self, upload_id: str) -> str:
-        """Where the claims of one upload are, each a directory of its own (D6)."""
-        return f"{self.all_claims()}/{upload_id.replace('/', _CLAIM_SLASH)}"
+        """Where the claims of an upload are, beside those of a few others."""
+        return f"{self.all_claims()}/{crc32(upload_id.encode()) % 256:02x}"
+
+    def claim(self, upload_id: str, token: str) -> str:
+        """Name a claim in there; with an empty token, how all of the upload begin."""
+        return upload_id.replace("/", _CLAIM_SLASH) + _CLAIM_TOKEN + token
 
     def claimed_id(self, name: str) -> str:
-        """Tell whose claims are in a directory of :meth:`all_claims`, by its name."""
-        return name.replace(_CLAIM_SLASH, "/")
+        """Tell whose claim has a name."""
+        return name.partition(_CLAIM_TOKEN)[0].replace(_CLAIM_SLASH, "/")
 
     def find_content(self, upload_id: str, storage_path: str | None) -> str:
         """
