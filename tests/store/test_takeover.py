@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -100,33 +101,38 @@ class EveryCallTests(TakeoverCase):
 
     def play(
         self, durability: Durability, first: str, second: str, before: Story | None
-    ) -> int:
-        """Let one story be interrupted by another everywhere; count the places."""
-        for releases in (True, False):
-            number, reached = 1, True
-            while reached:
-                world = self.begin(durability, length_for(first, second), before)
-                try:
-                    reached = self.freeze_at(world, number, first, second, releases)
-                    self.end(world)
-                except (AssertionError, TusError) as error:
-                    name = f"{durability} {first} at {number} {second} {before}"
-                    raise AssertionError(f"{name}: {error!r}") from error
-                number += 1
-        return number
+    ) -> None:
+        """Let one story be interrupted by another everywhere."""
+        number, reached = 1, True
+        while reached:
+            world = self.begin(durability, length_for(first, second), before)
+            try:
+                # Every other successor is frozen at his end, and never releases.
+                reached = self.freeze_at(world, number, first, second, number % 2 > 0)
+                self.end(world)
+            except (AssertionError, TusError) as error:
+                name = f"{durability} {first} at {number} {second} {before}"
+                raise AssertionError(f"{name}: {error!r}") from error
+            number += 1
+        self.assertGreater(number, 5)
 
-    def play_all(self, durability: Durability, before: Story | None = None) -> None:
-        """Play every pair of stories."""
-        for first, second in itertools.product(STORIES, STORIES):
-            self.assertGreater(self.play(durability, first, second, before), 5)
+    def play_all(
+        self,
+        durability: Durability,
+        successors: Iterable[str] = ("append", "remove"),
+        before: Story | None = None,
+    ) -> None:
+        """Play every story against some."""
+        for first, second in itertools.product(STORIES, successors):
+            self.play(durability, first, second, before)
 
     def test_none(self) -> None:
         """Without any sync."""
         self.play_all(Durability.NONE)
 
     def test_finish(self) -> None:
-        """Where what is finished is synced."""
-        self.play_all(Durability.FINISH)
+        """Where what is finished is synced, against every story of a successor."""
+        self.play_all(Durability.FINISH, STORIES)
 
     def test_strict(self) -> None:
         """Where every offset is synced."""
@@ -134,4 +140,65 @@ class EveryCallTests(TakeoverCase):
 
     def test_from_a_dead_one(self) -> None:
         """Where the frozen one has himself taken over from who has left a chunk."""
-        self.play_all(Durability.FINISH, Holder.leave_chunk)
+        self.play_all(Durability.FINISH, ("append", "remove"), Holder.leave_chunk)
+
+
+class ThreeHoldersTests(TakeoverCase):
+    """A is frozen, then B who takes over from him, and C goes on."""
+
+    def play(
+        self, durability: Durability, numbers: tuple[int, int], *names: str
+    ) -> None:
+        """Freeze A at one call and B at another."""
+        world = self.begin(durability, length_for(*names))
+        after: dict[str, bytes] = {}
+
+        def take_over_from_both(second: Holder) -> None:
+            first.has_lost = first.has_lost or first.has_claim
+            second.has_lost = second.has_claim
+            world.is_removed = not world.has_record()
+            third = Holder(world, b"a")
+            third.live(STORIES[names[2]])
+            if not world.is_removed:
+                self.assertIsNone(third.refused)
+            after.update(world.snapshot())
+
+        def take_over(frozen: Holder) -> None:
+            frozen.has_lost = frozen.has_claim
+            world.is_removed = not world.has_record()
+            second.live(STORIES[names[1]])
+
+        second, _ = frozen_at(world, b"Q", numbers[1], take_over_from_both)
+        first, _ = frozen_at(world, b"A", numbers[0], take_over)
+        first.live(STORIES[names[0]])
+        if first.has_lost and second.has_lost:
+            self.assertEqual(world.snapshot(), after)
+        self.end(world)
+
+    def play_all(self, durability: Durability, step: int, *names: str) -> None:
+        """Freeze both at many calls."""
+        for first in range(1, 60, step):
+            for second in range(1 + first % step, 60, step):
+                try:
+                    self.play(durability, (first, second), *names)
+                except (AssertionError, TusError) as error:
+                    name = f"{durability} {names} at {first}, {second}"
+                    raise AssertionError(f"{name}: {error!r}") from error
+
+    def test_appending(self) -> None:
+        """All of them append."""
+        self.play_all(Durability.FINISH, 5, "append", "append", "append")
+
+    def test_chunks(self) -> None:
+        """Two of them have a chunk in doubt."""
+        self.play_all(
+            Durability.STRICT, 7, "append a chunk", "append a chunk", "append"
+        )
+
+    def test_removing(self) -> None:
+        """Two of them are about to remove it."""
+        self.play_all(Durability.NONE, 5, "remove", "remove", "finish")
+
+    def test_finishing(self) -> None:
+        """All of them finish it."""
+        self.play_all(Durability.FINISH, 7, "finish", "finish", "finish")
