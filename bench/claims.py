@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -75,7 +76,7 @@ def measure(directory: str, rounds: int, copy_mib: int) -> None:
         ("4 KiB with a claim", claimed_request),
     ):
         wall, cpu = _median_us(work, rounds)
-        print(f"{name:24} {wall:8.0f} us, {cpu:6.0f} us of CPU")
+        sys.stdout.write(f"{name:24} {wall:8.0f} us, {cpu:6.0f} us of CPU\n")
     _copy(store, ends[-1], copy_mib)
 
 
@@ -89,7 +90,7 @@ def _copy(store: FileStore, offset: int, copy_mib: int) -> None:
     _run(held.store.open_writer("u", writer.offset)).close()
     took = time.perf_counter() - begin
     writer.close()
-    print(f"take-over of {copy_mib} MiB, contested: {took * 1e3:.0f} ms")
+    sys.stdout.write(f"take-over of {copy_mib} MiB: {took * 1e3:.0f} ms\n")
     _run(held.release())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -79,6 +79,8 @@ class ClaimingStore:
     store: FileStore
     releases: bool
     """If not, each claim is contested by the one before it."""
+
+    _alive: list[IClaim] = field(factory=list)
 
     async def start(self) -> None:
         """Start the store."""
@@ -166,6 +168,8 @@ class ClaimingStore:
     async def _release(self, claim: IClaim) -> None:
         if self.releases:
             await claim.release()
+        else:
+            self._alive.append(claim)
 
 
 def _ignore(fired: Deferred[None]) -> None:

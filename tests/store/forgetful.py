@@ -276,6 +276,11 @@ class ForgetfulFiles:
         """See that a directory is there."""
         self._directory(path)
 
+    def lock_directory(self, path: str) -> int:
+        """Refuse: here, nobody knows who is alive."""
+        self._directory(path)
+        raise OSError(95, "no locks", path)
+
     def scan(self, path: str) -> Iterator[tuple[str, bool]]:
         """List a directory."""
         for name, node in list(self._directory(path).names.items()):

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import define, field
 
 from tests.store.support import HELD_BYTES, HOST, intercepted, run
+from tustwisted.abilities import IClaim
 from tustwisted.errors import (
     LockLost,
     OffsetConflict,
@@ -87,6 +88,9 @@ class World:
 
     told_state: UploadState | None = None
     told_length: int | None = None
+    frozen: list[IClaim] = field(factory=list)
+    """Those whose processes are alive as long as they are in here."""
+
     is_removed: bool = False
     """Its record was taken out of its place by whoever was to remove it."""
 
@@ -178,6 +182,9 @@ class Holder:
     """Somebody has claimed the upload since."""
 
     refused: TusError | None = None
+    claim: IClaim | None = None
+    """Its process is alive as long as this is there."""
+
     store: FileStore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -187,19 +194,24 @@ class Holder:
     @property
     def has_claim(self) -> bool:
         """Nobody has taken its claim away, nor was it released."""
-        return (self.letter * 8).hex() in self.world.claims()
+        return any(
+            name.startswith((self.letter * 8).hex()) and "." not in name
+            for name in self.world.claims()
+        )
 
-    def live(self, story: Story, releases: bool = True) -> None:
-        """Claim the upload, do something to it, and release it."""
-        claim = run(self.store.claim(ID))
+    def live(self, story: Story, end: str = "releases") -> None:
+        """Claim the upload, do something to it, and release it, freeze or die."""
+        self.claim = claim = run(self.store.claim(ID))
         store = claim.store
         assert isinstance(store, FileStore)
         try:
             story(self, store)
         except REFUSALS as refused:
             self.refused = refused
-        if releases:
+        if end == "releases":
             run(claim.release())
+        elif end == "freezes":
+            self.world.frozen.append(claim)
 
     @contextmanager
     def promise(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from tests.store.support import (
     run,
 )
 from tests.store.takeover import Freeze
-from tustwisted.abilities import Leftover
+from tustwisted.abilities import IClaim, Leftover
 from tustwisted.errors import LockLost, NoSpace, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.claims import FileClaim
@@ -31,9 +31,16 @@ from tustwisted.store.layout import CLAIMS
 class ClaimCase(StoreCase):
     """Tests of claims on the upload ``u``."""
 
-    def claim(self, store: FileStore | None = None) -> FileClaim:
-        """Claim the upload."""
-        return run((store or self.make()).claim("u"))
+    def setUp(self) -> None:
+        """Let nobody die."""
+        super().setUp()
+        self.alive: list[IClaim] = []
+
+    def claim(self, store: FileStore | None = None, upload_id: str = "u") -> FileClaim:
+        """Claim an upload, as a process that lives as long as the test."""
+        claim = run((store or self.make()).claim(upload_id))
+        self.alive.append(claim)
+        return claim
 
     def view(self, claim: FileClaim) -> FileStore:
         """Return the store of a claim."""
@@ -67,17 +74,17 @@ class ClaimTests(ClaimCase):
         self.assertEqual(sorted(os.listdir(self.directory)), [CLAIMS, "u", "u.info"])
 
     def test_what_it_costs(self) -> None:
-        """A claim is a directory made and others looked for; its end one call."""
+        """A claim is a directory made, locked and looked around; its end two calls."""
         self.begin(self.make())
         run(self.claim().release())
         calls: list[str] = []
         store = self.make(files=intercepted(OsFiles(), Recorder(calls)))
         calls.clear()
         claim = self.claim(store)
-        self.assertEqual(calls, ["make_directory", "scan"])
+        self.assertEqual(calls, ["make_directory", "lock_directory", "scan"])
         calls.clear()
         run(claim.release())
-        self.assertEqual(calls, ["remove_directory"])
+        self.assertEqual(calls, ["remove_directory", "close"])
 
     def test_nothing_without_one(self) -> None:
         """A store whose uploads nobody claims has no place for claims."""
@@ -319,8 +326,8 @@ class LeftoverTests(ClaimCase):
         store = self.make()
         for upload_id in ("a/b", "u"):
             run(store.create(UploadInfo(upload_id, 3)))
-            run(store.claim(upload_id))
-            run(store.claim(upload_id))
+            self.claim(store, upload_id)
+            self.claim(store, upload_id)
             run(store.remove(upload_id))
         self.assertEqual(self.sweep(0), [])
         self.assertEqual(len(self.claims()), 4)
@@ -342,10 +349,10 @@ class LeftoverTests(ClaimCase):
             self.make()
             upload_id = "0" * 32
             self.put(upload_id, b"orphan")
-            run(self.make().claim("v"))  # so that claims are in use
+            self.claim(upload_id="v")  # so that claims are in use
 
             def take_over() -> None:
-                claim = run(self.make().claim(upload_id))  # noqa: B023
+                claim = self.claim(upload_id=upload_id)  # noqa: B023
                 if os.path.exists(self.path(upload_id)):  # noqa: B023
                     os.unlink(self.path(upload_id))  # noqa: B023
                 run(claim.store.create(UploadInfo(upload_id, 3)))  # noqa: B023

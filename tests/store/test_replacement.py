@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 from random import Random
@@ -45,7 +46,7 @@ class ReplacementCase(StoreCase):
         self, files: IFiles | None = None, durability: Durability = Durability.FINISH
     ) -> FileStore:
         """Take the upload over from who was never heard of again."""
-        run(self.make(durability).claim("u"))
+        self.frozen = run(self.make(durability).claim("u"))
         store = run(self.make(durability, files).claim("u")).store
         assert isinstance(store, FileStore)
         return store
@@ -142,7 +143,7 @@ class CopyTests(ReplacementCase):
         late = run(self.make().open_chunk("u", 3))
         late.write([b"in doubt"])
         late.close()
-        run(self.make().claim("u"))
+        frozen = run(self.make().claim("u"))
         number, reached = 1, True
         beside = self.make()
         while reached:
@@ -158,6 +159,7 @@ class CopyTests(ReplacementCase):
             self.assertIn(seen, ([], [3]))
             number += 1
         self.assertGreater(number, 10)
+        run(frozen.release())
 
     def test_lost_in_the_middle(self) -> None:
         """A copy that nobody wants any more ends with its next step."""
@@ -209,6 +211,7 @@ class CopyTests(ReplacementCase):
     def test_descriptors(self) -> None:
         """Whatever happens, none stays open."""
         self.begin(self.make(), b"abc", length=None)
+        gc.collect()
         before = len(os.listdir("/proc/self/fd"))
         for number in range(1, 40):
             plan = FailAt(OsFiles(), 10**6, errno.EIO)
@@ -218,8 +221,11 @@ class CopyTests(ReplacementCase):
                 append(store, "u", b"x")
             with contextlib.suppress(TusError):
                 claim = run(store.claim("u"))
-                append(claim.store, "u", b"x")  # type: ignore[arg-type]
+                with contextlib.suppress(TusError):
+                    append(claim.store, "u", b"x")  # type: ignore[arg-type]
+                run(claim.release())
             self.flushLoggedErrors()
+        gc.collect()
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
 
@@ -389,6 +395,25 @@ class PowerTests(StoreCase):
                     self.check(lost, durability, f"{durability} {number} {seed}")
                 number += 1
             self.assertGreater(number, 40)
+
+    def test_the_name_of_the_copy(self) -> None:
+        """It is safe before a record tells of bytes that the old file has not."""
+        for durability in (Durability.FINISH, Durability.STRICT):
+            for seed in range(150):
+                files = ForgetfulFiles()
+                self.begin_frozen(files, durability)
+
+                def die(name: str, args: Any, call: Any) -> Any:
+                    made = call()
+                    if name == "replace" and args[1].endswith("u.info"):
+                        raise Killed
+                    return made
+
+                store = self.make(durability, intercepted(files, die))
+                with self.assertRaises(Killed):
+                    self.story(files, store)
+                lost = files.lose_power(Random(seed))
+                self.check(lost, durability, f"{durability} {seed}")
 
     def test_killed(self) -> None:
         """Killed at any call, the successor loses nothing that was told."""

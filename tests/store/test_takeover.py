@@ -32,6 +32,9 @@ STORIES: dict[str, Story] = {
 KEEPING_THE_FILE = {"set the length", "look"}
 """Who does this leaves the data file to whoever has it open."""
 
+ENDS = ("releases", "freezes", "dies")
+"""What becomes of a successor whose story is over."""
+
 
 def length_for(*names: str) -> int | None:
     """Return the length of an upload with which stories can be told."""
@@ -42,13 +45,16 @@ class TakeoverCase(SynchronousTestCase):
     """Plays stories of a frozen holder and his successors."""
 
     def begin(
-        self, durability: Durability, length: int | None, before: Story | None = None
+        self,
+        durability: Durability,
+        length: int | None,
+        before: tuple[Story, str] | None = None,
     ) -> World:
         """Make a world with an upload, which perhaps somebody has left behind."""
         world = World(os.path.abspath(self.mktemp()), durability, length)
         world.begin()
         if before is not None:
-            Holder(world, b"X").live(before, releases=False)
+            Holder(world, b"X").live(*before)
         return world
 
     def end(self, world: World) -> None:
@@ -69,7 +75,7 @@ class TakeoverCase(SynchronousTestCase):
         self.assertEqual(world.claims(), [])
 
     def freeze_at(
-        self, world: World, number: int, first: str, second: str, releases: bool
+        self, world: World, number: int, first: str, second: str, end: str
     ) -> bool:
         """Freeze a holder at one call; return whether he makes so many."""
         after: dict[str, bytes] = {}
@@ -78,7 +84,7 @@ class TakeoverCase(SynchronousTestCase):
             frozen.has_lost = frozen.has_claim
             world.is_removed = not world.has_record()
             successor = Holder(world, b"a")
-            successor.live(STORIES[second], releases)
+            successor.live(STORIES[second], end)
             if not world.is_removed:
                 self.assertIsNone(successor.refused)
             after.update(world.snapshot())
@@ -100,15 +106,19 @@ class EveryCallTests(TakeoverCase):
     """One is frozen before each of his calls."""
 
     def play(
-        self, durability: Durability, first: str, second: str, before: Story | None
+        self,
+        durability: Durability,
+        first: str,
+        second: str,
+        before: tuple[Story, str] | None,
     ) -> None:
         """Let one story be interrupted by another everywhere."""
         number, reached = 1, True
         while reached:
             world = self.begin(durability, length_for(first, second), before)
             try:
-                # Every other successor is frozen at his end, and never releases.
-                reached = self.freeze_at(world, number, first, second, number % 2 > 0)
+                end = ENDS[number % len(ENDS)]
+                reached = self.freeze_at(world, number, first, second, end)
                 self.end(world)
             except (AssertionError, TusError) as error:
                 name = f"{durability} {first} at {number} {second} {before}"
@@ -120,7 +130,7 @@ class EveryCallTests(TakeoverCase):
         self,
         durability: Durability,
         successors: Iterable[str] = ("append", "remove"),
-        before: Story | None = None,
+        before: tuple[Story, str] | None = None,
     ) -> None:
         """Play every story against some."""
         for first, second in itertools.product(STORIES, successors):
@@ -138,9 +148,14 @@ class EveryCallTests(TakeoverCase):
         """Where every offset is synced."""
         self.play_all(Durability.STRICT)
 
-    def test_from_a_dead_one(self) -> None:
+    def test_from_a_frozen_one(self) -> None:
         """Where the frozen one has himself taken over from who has left a chunk."""
-        self.play_all(Durability.FINISH, ("append", "remove"), Holder.leave_chunk)
+        before = Holder.leave_chunk, "freezes"
+        self.play_all(Durability.FINISH, ("append", "remove"), before)
+
+    def test_from_a_dead_one(self) -> None:
+        """Where he whose work the frozen one goes on with is dead."""
+        self.play_all(Durability.STRICT, ("append",), (Holder.leave_chunk, "dies"))
 
 
 class ThreeHoldersTests(TakeoverCase):

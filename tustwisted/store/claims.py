@@ -6,6 +6,9 @@ upload makes his own first and then takes all others away, so that of two at onc
 most one is left.  What has been taken away was not released: its holder may
 be frozen, and write on to the file that he has open.  So a mark, ``<token>.revoked``,
 takes its place until the upload has another data file.
+
+A claim that ends in a hash of the boot id is locked by its process.  If the lock is
+free the process is dead, and nobody writes: so a crash on this machine costs no copy.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
@@ -53,23 +57,49 @@ def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
     :raises UploadNotFound: not an id.
     :raises NoSpace: or :class:`StorageFailed`; nothing was claimed.
     """
-    layout = shelf.layout
-    layout.check(upload_id)
-    own = layout.claim(upload_id, shelf.random_bytes(_TOKEN_BYTES).hex())
-    directory = f"{layout.claims(upload_id)}/{own}"
+    shelf.layout.check(upload_id)
     with storage_errors(upload_id):
-        _make_directory(shelf, directory)
+        directory, lock = _make_claim(shelf, upload_id)
+        passage = Passage(shelf.files, directory, lock)
         try:
             others = [path for path in _find(shelf, upload_id) if path != directory]
         except OSError:
             with suppress(OSError):
                 shelf.files.remove_directory(directory)
             raise
-    older = [path for path in others if not path.endswith(_REVOKED_ENDING)]
-    marks = {path for path in others if path.endswith(_REVOKED_ENDING)}
-    marks.update(path + _REVOKED_ENDING for path in older)
-    passage = Passage(shelf.files, directory, sorted(marks))
+    older = []
+    for path in others:
+        if path.endswith(_REVOKED_ENDING):
+            passage.contest(path)
+        else:
+            older.append(path)
     return evolve(shelf, passage=passage), older
+
+
+def _make_claim(shelf: Shelf, upload_id: str) -> tuple[str, int | None]:
+    """Make the directory of a claim, and lock it if that can be."""
+    files, layout = shelf.files, shelf.layout
+    token = shelf.random_bytes(_TOKEN_BYTES).hex()
+    directory = f"{layout.claims(upload_id)}/{layout.claim(upload_id, token)}"
+    ending = _host_ending(shelf)
+    if ending:
+        _make_directory(shelf, directory + ending)
+        try:
+            return directory + ending, files.lock_directory(directory + ending)
+        except OSError as error:
+            # It must not be there without its lock, which would tell that we are dead.
+            with suppress(FileNotFoundError):
+                files.remove_directory(directory + ending)
+            if isinstance(error, BlockingIOError | FileNotFoundError):
+                return directory + ending, None  # there is a newer claim already
+    _make_directory(shelf, directory)
+    return directory, None
+
+
+def _host_ending(shelf: Shelf) -> str:
+    """Tell how claims end whose locks, if they are free, tell that nobody is alive."""
+    boot_id = shelf.host.boot_id
+    return f"-{sha256(boot_id.encode()).hexdigest()[:16]}" if boot_id else ""
 
 
 def _make_directory(shelf: Shelf, directory: str) -> None:
@@ -91,23 +121,48 @@ def _find(shelf: Shelf, upload_id: str) -> list[str]:
     return [f"{claims}/{name}" for name, _ in names if name.startswith(begin)]
 
 
-def revoke(shelf: Shelf, upload_id: str, directories: list[str]) -> None:
+def revoke(claimed: Shelf, upload_id: str, directories: list[str]) -> None:
     """
     Take claims away; afterwards nothing is published by way of them any more.
 
     Each leaves a mark, made before, of which only he who has seen it and has replaced
     the data file since may know that it is needed no more.  A claim by itself would not
-    do: of two at once each may take away the other's.
+    do: of two at once each may take away the other's.  The claim of a process that is
+    known to be dead leaves none.
 
+    :param claimed: the shelf by the way of the new claim.
+    :param directories: the older claims, from :func:`begin_claim`.
     :raises StorageFailed: the file system failed, and some may hold yet.
     """
+    assert claimed.passage is not None
+    files = claimed.files
     with storage_errors(upload_id):
         for directory in directories:
+            if _remove_dead(claimed, directory):
+                continue
+            mark = directory + _REVOKED_ENDING
+            claimed.passage.contest(mark)
             with suppress(FileNotFoundError):  # released, or revoked by another claim
                 with suppress(FileExistsError):
-                    mark = directory + _REVOKED_ENDING
-                    shelf.files.make_directory(mark, shelf.dir_mode)
-                _remove(shelf.files, directory)
+                    files.make_directory(mark, claimed.dir_mode)
+                _remove(files, directory)
+
+
+def _remove_dead(shelf: Shelf, directory: str) -> bool:
+    """Remove a claim if its holder was a process of this machine and is no more."""
+    ending = _host_ending(shelf)
+    if not ending or not directory.endswith(ending):
+        return False
+    try:
+        fd = shelf.files.lock_directory(directory)
+    except OSError:
+        return False
+    try:
+        with suppress(FileNotFoundError):  # another one did not get the lock
+            _remove(shelf.files, directory)
+    finally:
+        shelf.files.close(fd)
+    return True
 
 
 def _remove(files: IFiles, directory: str) -> None:
@@ -140,8 +195,11 @@ def end_claim(shelf: Shelf, upload_id: str) -> None:
         return
     if passage.is_contested and not _takes_bytes(shelf, upload_id):
         passage.end_contest()
-    with storage_errors(upload_id), suppress(FileNotFoundError):  # or a newer one did
-        _remove(shelf.files, passage.directory)
+    try:
+        with storage_errors(upload_id), suppress(FileNotFoundError):  # by a newer one
+            _remove(shelf.files, passage.directory)
+    finally:
+        passage.close()
 
 
 def _takes_bytes(shelf: Shelf, upload_id: str) -> bool:
@@ -166,7 +224,7 @@ def fenced(shelf: Shelf, upload_id: str) -> Iterator[Shelf]:
         return
     claimed, others = begin_claim(shelf, upload_id)
     try:
-        revoke(shelf, upload_id, others)
+        revoke(claimed, upload_id, others)
         yield claimed
     finally:
         end_claim(claimed, upload_id)
@@ -212,15 +270,12 @@ async def claim(shelf: Shelf, disk: IDisk, upload_id: str) -> Shelf:
     if others:
         try:
             # In a thread: one of them may have begun to copy a large file.
-            await disk.copy(revoke, shelf, upload_id, others)
+            await disk.copy(revoke, claimed, upload_id, others)
         except TusError:
             await give_back(claimed, disk, upload_id)
             raise
-        log.warn(
-            "upload {upload_id} is taken from {count} who may be writing yet",
-            upload_id=upload_id,
-            count=len(others),
-        )
+    if claimed.passage is not None and claimed.passage.is_contested:
+        log.warn("{upload_id} may have another writer yet", upload_id=upload_id)
     return claimed
 
 

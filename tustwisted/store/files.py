@@ -10,6 +10,7 @@ It knows nothing of uploads.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -164,6 +165,16 @@ class IFiles(Interface):
         what it remembers.
         """
 
+    def lock_directory(path: str) -> int:
+        """
+        Lock a directory until the descriptor that this returns is closed.
+
+        The kernel closes it when the process dies, and not before its last call ended.
+
+        :raises BlockingIOError: somebody has locked it.
+        :raises OSError: also where directories cannot be locked.
+        """
+
     def scan(path: str) -> Iterator[tuple[str, bool]]:
         """List a directory: each name, and whether it is a (real) directory."""
 
@@ -309,6 +320,16 @@ class OsFiles:
     def require_directory(self, path: str) -> None:
         """See :meth:`IFiles.require_directory`."""
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS))
+
+    def lock_directory(self, path: str) -> int:
+        """See :meth:`IFiles.lock_directory`."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
 
     def scan(self, path: str) -> Iterator[tuple[str, bool]]:
         """See :meth:`IFiles.scan`."""

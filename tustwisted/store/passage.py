@@ -33,7 +33,10 @@ class Passage:
     directory: str
     """A path; nobody makes it anew once it was removed."""
 
-    _revoked: list[str] = field(factory=list)
+    _lock: int | None = None
+    """The descriptor of its lock, which tells others on this machine that we live."""
+
+    _revoked: list[str] = field(factory=list, init=False)
     """What tells of those who may still write to the data file: directories."""
 
     @property
@@ -41,12 +44,28 @@ class Passage:
         """Somebody may still write to the data file that has the upload's name now."""
         return bool(self._revoked)
 
+    def contest(self, mark: str) -> None:
+        """Note what tells of somebody who may still write to it."""
+        if mark not in self._revoked:
+            self._revoked.append(mark)
+
     def end_contest(self) -> None:
         """Note that nobody may: it has a new data file, or takes no more bytes."""
         revoked, self._revoked = self._revoked, []
         for directory in revoked:
             with suppress(OSError):  # then the next one replaces the file once more
                 self._files.remove_directory(directory)
+
+    def close(self) -> None:
+        """Let go of its lock; harmless when done twice."""
+        fd, self._lock = self._lock, None
+        if fd is not None:
+            with suppress(OSError):
+                self._files.close(fd)
+
+    def __del__(self) -> None:
+        """Close it with the last writer, if nobody has released the claim."""
+        self.close()
 
     @property
     def small(self) -> str:

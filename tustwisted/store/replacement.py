@@ -158,15 +158,17 @@ class Replacement:
 
     def close(self) -> None:
         """Let go of both files, and of a copy that is not at its place."""
+        self._close_files()
+        with suppress(OSError):
+            self._shelf.files.unlink(self._passage.content)
+
+    def _close_files(self) -> None:
         for fd in (self._source, self._target):
             if fd != _CLOSED:
                 with suppress(OSError):
                     self._shelf.files.close(fd)
         self._source = self._target = _CLOSED
-        with suppress(OSError):
-            self._shelf.files.unlink(self._passage.content)
 
     def __del__(self) -> None:
         """Close what was opened in a thread for a caller that was cancelled."""
-        if (self._source, self._target) != (_CLOSED, _CLOSED):
-            self.close()
+        self._close_files()
