@@ -84,7 +84,11 @@ class IFences(Interface):
         Claim an upload for whoever has just got its lock, and end every older claim.
 
         Whoever has an older one changes the upload no more, whatever he was at, and
-        nothing that he is told to have stored is missing.
+        nothing that he is told to have stored is missing.  Until somebody writes by way
+        of the new claim, bytes that he had not settled may still come to be there.
+
+        The caller has the lock, and makes sure of that once more after this: who was
+        frozen in between ends the claim of his successor.
 
         :raises UploadNotFound: not an id; there need be no such upload.
         :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
@@ -99,7 +103,8 @@ class IClaim(Interface):
         The store, for this upload and this claim; it provides what the store does.
 
         What would change the upload, or promise something of it, raises
-        :class:`~tustwisted.errors.LockLost` once there is a newer claim.
+        :class:`~tustwisted.errors.LockLost` once there is a newer claim; or another
+        error, if that is found out first.  It is not for other uploads.
         """
     )
 
@@ -107,8 +112,10 @@ class IClaim(Interface):
         """
         Tell that this claim's holder writes no more; harmless when done twice.
 
-        Every writer is closed by then.  What was never released is taken for a writer
-        that may still be at work.
+        Every writer is closed by then, and no call of :attr:`store` goes on; also after
+        :class:`~tustwisted.errors.LockLost`.  What was never released is taken for a
+        writer that may still be at work, which costs the next one a copy of the upload
+        unless this process is known to be dead.
         """
 
 
@@ -211,7 +218,11 @@ class ISearch(Interface):
         """
         Clear something away, if it still is what it was; for the holder of its lock.
 
+        Where uploads are claimed (:class:`IFences`) it claims this one meanwhile, which
+        ends the caller's own claim if he has one.
+
         :returns: whether it was cleared away.
+        :raises LockLost: somebody has claimed it since; perhaps some of it is left.
         :raises StorageFailed: the storage failed.
         """
 

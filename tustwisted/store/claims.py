@@ -15,22 +15,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import sha256
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from tustwisted.abilities import IClaim, Leftover
+from tustwisted.abilities import IClaim
 from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.interfaces import IDataStore, IDisk
-from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.files import IFiles
-from tustwisted.store.layout import CLAIMS
 from tustwisted.store.lookup import look_up
 from tustwisted.store.passage import Passage
 from tustwisted.store.shelf import Shelf
@@ -62,7 +59,9 @@ def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
         directory, lock = _make_claim(shelf, upload_id)
         passage = Passage(shelf.files, directory, lock)
         try:
-            others = [path for path in _find(shelf, upload_id) if path != directory]
+            others = [
+                path for path in find_claims(shelf, upload_id) if path != directory
+            ]
         except OSError:
             with suppress(OSError):
                 shelf.files.remove_directory(directory)
@@ -114,7 +113,7 @@ def _make_directory(shelf: Shelf, directory: str) -> None:
         files.make_directory(directory, mode)
 
 
-def _find(shelf: Shelf, upload_id: str) -> list[str]:
+def find_claims(shelf: Shelf, upload_id: str) -> list[str]:
     """List the claims of an upload, and the marks that others have left."""
     claims, begin = shelf.layout.claims(upload_id), shelf.layout.claim(upload_id, "")
     names = shelf.files.scan(claims)
@@ -207,57 +206,6 @@ def _takes_bytes(shelf: Shelf, upload_id: str) -> bool:
         return look_up(shelf, upload_id).info.state is UploadState.RECEIVING
     except UploadNotFound:
         return False
-
-
-@contextmanager
-def fenced(shelf: Shelf, upload_id: str) -> Iterator[Shelf]:
-    """
-    Claim an upload for some calls that block, if uploads are ever claimed here.
-
-    :returns: the shelf by the way of the claim.
-    :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
-    """
-    with storage_errors(upload_id):
-        is_used = shelf.files.exists(shelf.layout.all_claims())
-    if not is_used:
-        yield shelf
-        return
-    claimed, others = begin_claim(shelf, upload_id)
-    try:
-        revoke(claimed, upload_id, others)
-        yield claimed
-    finally:
-        end_claim(claimed, upload_id)
-
-
-def find_left(shelf: Shelf, before_s: float) -> Iterator[Leftover | None]:
-    """Look at all claims, one after the other, for those of uploads that are gone."""
-    files, layout = shelf.files, shelf.layout
-    with suppress(OSError):
-        for above, _ in files.scan(layout.all_claims()):
-            for name, _ in files.scan(f"{layout.all_claims()}/{above}"):
-                upload_id = layout.claimed_id(name)
-                is_left = is_upload_id(upload_id) and are_left(
-                    shelf, upload_id, before_s
-                )
-                path = f"{CLAIMS}/{above}/{name}"
-                yield Leftover(upload_id, path) if is_left else None
-
-
-def are_left(shelf: Shelf, upload_id: str, before_s: float) -> bool:
-    """
-    Tell whether there are claims, but not the upload.
-
-    :param before_s: when one is not older than this, a creation may be going on,
-        seconds since 1970.
-    """
-    if shelf.files.exists(shelf.layout.record(upload_id)):
-        return False
-    try:
-        times = [shelf.files.changed_s(path) for path in _find(shelf, upload_id)]
-    except FileNotFoundError:
-        return False  # released meanwhile
-    return bool(times) and max(times) <= before_s
 
 
 async def claim(shelf: Shelf, disk: IDisk, upload_id: str) -> Shelf:

@@ -14,11 +14,11 @@ from tustwisted.abilities import Batch, ISearch, LeftAlone, Leftover
 from tustwisted.interfaces import IDisk
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.store.claims import are_left, fenced, find_left
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.layout import CLAIMS
 from tustwisted.store.leftovers import Judge, Verdict
 from tustwisted.store.shelf import Shelf
+from tustwisted.store.sweptclaims import are_left, fenced, find_left
 
 log = Logger()
 
