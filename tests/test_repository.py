@@ -31,6 +31,8 @@ WIRING = {
     "sweeper",
     "housekeeping",
     "lockers",
+    "lockoptions",
+    "options",
 }
 """What puts the rooms together; nothing else may import it."""
 

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from tests.web.harness import Peer, sized
 from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.lock.directory import LockerKind
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
@@ -54,6 +55,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(options["durability"], Durability.FINISH)
         self.assertEqual(options["idle-timeout"], 60)
         self.assertEqual(options["lock-timeout"], 20)
+        self.assertIs(options["locker"], LockerKind.FILE)
+        self.assertEqual(options["lock-ttl"], 10)
         self.assertIs(options["expire-after"], None)
         self.assertIs(options["expire-finished-after"], None)
         self.assertEqual(options["file-mode"], 0o664)
@@ -87,6 +90,7 @@ class OptionsTests(SynchronousTestCase):
             ("durability", "some"),
             ("idle-timeout", "soon"),
             ("lock-timeout", "0"),
+            ("locker", "mutex"),
             ("expire-after", "never"),
             ("expire-finished-after", "0d"),
             ("file-mode", "rw"),
@@ -97,6 +101,29 @@ class OptionsTests(SynchronousTestCase):
             error = self.assertRaises(SystemExit, parsed, f"--{option}", value)
             self.assertIn(f"--{option} {value}: must be ", str(error))
             self.assertNotIn("\n", str(error))
+
+    def test_lockers(self) -> None:
+        """--locker names a locker; a store of one's own is not shared unasked."""
+        self.assertIs(parsed("--locker", "memory")["locker"], LockerKind.MEMORY)
+        redis = ("--locker", "redis://me:secret@host/3")
+        locker = parsed(*redis, "--lock-ttl", "5s")["locker"]
+        self.assertEqual(str(locker), "redis://host:6379/3")
+        self.assertEqual(parsed(*redis, "--lock-ttl", "5s")["lock-ttl"], 5)
+        self.assertIs(parsed("--store", "a:b")["locker"], LockerKind.MEMORY)
+        shared = parsed("--store", "a:b", "--locker", "file")
+        self.assertIs(shared["locker"], LockerKind.FILE)
+
+    def test_bad_lockers(self) -> None:
+        """An address is not repeated: a password may be in it; a lease has limits."""
+        for words, told in (
+            (["--locker", "redis://:secret@"], "--locker: the host is missing"),
+            (["--locker", "http://:secret@host"], "--locker: it must be redis://"),
+            (["--lock-ttl", "5s"], "--lock-ttl: means nothing without --locker redis"),
+            (["--locker", "redis://host", "--lock-ttl", "0.5s"], "must be a time from"),
+        ):
+            error = self.assertRaises(SystemExit, parsed, *words)
+            self.assertIn(told, str(error))
+            self.assertNotIn("secret", str(error))
 
     def test_what_a_store_of_ones_own_does_not_understand(self) -> None:
         """Options of the store of files are refused beside --store, not ignored."""

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.housekeeping import Housekeeper
-from tustwisted.interfaces import IDataStore
+from tustwisted.interfaces import IDataStore, ILocker
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.expiration import Expiration
@@ -65,6 +65,7 @@ class UploadsService(Service):
         reactor: Any,
         directory: str,
         *,
+        locker: ILocker | None = None,
         durability: Durability = Durability.FINISH,
         file_mode: int = 0o664,
         dir_mode: int = 0o775,
@@ -76,10 +77,15 @@ class UploadsService(Service):
         expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
-        Wire uploads that are files in a directory, for one process.
+        Wire uploads that are files in a directory.
 
         Nothing is opened before the service starts.  The reactor provides
-        ``IReactorFromThreads`` and ``IReactorTime``.  The other parameters are those of
+        ``IReactorFromThreads`` and ``IReactorTime``.
+
+        :param locker: keeps writers apart; by default it lets no other process use
+            the directory.  :func:`tustwisted.lockers.make_locker` makes others.
+
+        The other parameters are those of
         :class:`~tustwisted.store.file.FileStore`,
         :class:`~tustwisted.uploads.uploads.Uploads` and
         :class:`~tustwisted.protocol.expiration.Expiration`.
@@ -90,6 +96,7 @@ class UploadsService(Service):
             FileStore(directory, disk, durability, file_mode, dir_mode),
             disk,
             directory,
+            locker=locker,
             max_size_bytes=max_size_bytes,
             lock_timeout_s=lock_timeout_s,
             on_finish=on_finish,
@@ -106,6 +113,7 @@ class UploadsService(Service):
         disk: Disk,
         directory: str | None,
         *,
+        locker: ILocker | None = None,
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         on_finish: OnFinish | None = None,
@@ -114,7 +122,7 @@ class UploadsService(Service):
         expire_finished_after_s: float | None = None,
     ) -> UploadsService:
         """
-        Wire uploads that a store of one's own keeps, for one process.
+        Wire uploads that a store of one's own keeps.
 
         Nothing is opened before the service starts, which starts the store too.
 
@@ -123,15 +131,18 @@ class UploadsService(Service):
         :param disk: the one that the store was given; the service starts and stops it.
         :param directory: held against other processes while the service runs, and made
             if it is missing; ``None``: no other process can reach these uploads, or the
-            store itself keeps a second one out.
+            store itself keeps a second one out.  Unused where there is a locker.
+        :param locker: as for :meth:`in_directory`; not started yet.
         :param expire_after_s: as for :meth:`in_directory`; only for a store that
             provides :class:`~tustwisted.abilities.ISweeps`.
         :param expire_finished_after_s: as before.
         """
-        held = None if directory is None else DirectoryLock(directory)
+        if locker is None:
+            held = None if directory is None else DirectoryLock(directory)
+            locker = MemoryLocker(reactor, held)
         uploads = Uploads(
             store,
-            MemoryLocker(reactor, held),
+            locker,
             disk,
             reactor,
             max_size_bytes,

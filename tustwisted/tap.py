@@ -7,6 +7,7 @@ needs them is imported in :func:`makeService`, after ``--reactor`` had its say.
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import sys
@@ -27,10 +28,12 @@ from tustwisted.config import (
     parse_size,
     parse_time,
 )
+from tustwisted.lockoptions import LockOptions
+from tustwisted.options import tried
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.named import check_name, make_named_store
-from tustwisted.weboptions import WebOptions, tried
+from tustwisted.weboptions import WebOptions
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
@@ -44,7 +47,7 @@ OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode"
 """Options that the store of files alone understands, and their defaults."""
 
 
-class Options(WebOptions):
+class Options(WebOptions, LockOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"
@@ -67,7 +70,6 @@ class Options(WebOptions):
             "(every acknowledged byte). [default: finish]",
         ],
         ["idle-timeout", None, "60s", "End a request that sends nothing for so long."],
-        ["lock-timeout", None, "20s", "Wait so long for another request's upload."],
         [
             "expire-after",
             None,
@@ -135,7 +137,6 @@ class Options(WebOptions):
             ("max-size", parse_size),
             ("durability", _parse_durability),
             ("idle-timeout", parse_time),
-            ("lock-timeout", parse_time),
             ("expire-after", parse_time),
             ("expire-finished-after", parse_time),
             ("file-mode", parse_mode),
@@ -223,16 +224,20 @@ def makeService(options: Options) -> IService:
         directory=options["upload-dir"],
         store_name=options["store"],
         end_hard_in_time=_end_hard_after_grace,
-        failed=reactor.stop,
+        failed=lambda: _end_failed(reactor),
     )
 
 
 def _uploads(reactor: object, options: Options) -> UploadsService:
     from tustwisted.disk import Disk
+    from tustwisted.lockers import make_locker
     from tustwisted.service import UploadsService
 
     directory, name = options["upload-dir"], options["store"]
     rules: dict[str, Any] = {
+        "locker": make_locker(
+            reactor, options["locker"], directory, options["lock-ttl"]
+        ),
         "max_size_bytes": options["max-size"],
         "lock_timeout_s": options["lock-timeout"],
         "switched_off": options["disable"],
@@ -286,6 +291,22 @@ def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpo
             f"tustwisted: --port {port}: is no port and no endpoint description that "
             f"can be used ({error})"
         ) from error
+
+
+def _end_failed(reactor: IReactorCore) -> None:
+    """
+    End the process with status 1, when whoever runs the reactor has cleaned up.
+
+    ``twistd`` knows no status for what fails after the reactor has begun to run.
+    """
+    atexit.register(_exit_failed)
+    reactor.stop()
+
+
+def _exit_failed() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _end_hard_after_grace() -> Callable[[], None]:

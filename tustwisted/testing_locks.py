@@ -204,6 +204,7 @@ class LockContract(_Mixin):
             await self._moment()
             waiting.cancel()
             await self._refused(waiting, CancelledError)
+            await self._moment()  # or it is not known yet
             lock.release()
             wishes: list[str] = []
             lock = await self._take(locker, wishes=wishes)
@@ -219,6 +220,7 @@ class LockContract(_Mixin):
             lock = await self._soon(locker.acquire("a", wanted, AT_ONCE_S))
             waiting = other.acquire("a", _ignore, AT_ONCE_S)
             await self._soon(told)
+            await self._turns(1)
             self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
             lock.release()
             (await self._soon(waiting)).release()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from twisted.python import usage
 
 from tustwisted.config import parse_size
+from tustwisted.options import tried
 from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
 from tustwisted.protocol.hosts import parse_public_url
 from tustwisted.web.cors import CorsPolicy
@@ -17,8 +15,6 @@ from tustwisted.web.limits import (
     HeaderLimits,
 )
 from tustwisted.web.settings import WebSettings
-
-_T = TypeVar("_T")
 
 NO_CORS = "none"
 
@@ -89,6 +85,7 @@ class WebOptions(usage.Options):
 
         :raises UsageError: a value cannot be used.
         """
+        super().postOptions()
         self["web"] = self._web_settings()
         size_bytes = tried(
             "max-header-size", self["max-header-size"], _parse_header_size
@@ -146,15 +143,3 @@ def _parse_header_size(text: str) -> int:
     if not MIN_HEADER_BYTES <= size_bytes <= MAX_HEADER_BYTES:
         raise ValueError("must be a size from 16KiB to 1MiB")
     return size_bytes
-
-
-def tried(name: str, text: str, parse: Callable[[str], _T]) -> _T:
-    """
-    Read the value of an option.
-
-    :raises UsageError: it cannot be used; one sentence that names both.
-    """
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise usage.UsageError(f"--{name} {text}: {error}") from error

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from attrs import define, field
 
+from tustwisted.lock.sockets import SOCKETS_NAME
+
 CANARY = b"canary-5f2d-must-stay-in-its-cage"
 """What files hold that no request may read."""
 
@@ -63,7 +65,8 @@ class Sandbox:
                 yield f"{name} outside the store was touched"
         for entry in os.scandir(self.store):
             known = _STORED.fullmatch(entry.name) or entry.name == _PLANTED
-            if not known or entry.is_dir(follow_symlinks=False):
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if not known or is_directory != (entry.name == SOCKETS_NAME):
                 yield f"{entry.name} in the store is nothing that the server makes"
 
     def ids(self) -> list[bytes]:
@@ -78,7 +81,7 @@ class Sandbox:
     def _snapshot(self) -> dict[str, tuple[int, int]]:
         found = {}
         for directory, _, names in os.walk(self.place):
-            if Path(directory) == self.store:
+            if Path(directory) in (self.store, self.store / SOCKETS_NAME):
                 continue
             for name in names:
                 path = Path(directory, name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.commands import TWIST, TWISTD, InPlace
-from tests.integration.daemon import twistd_tus
+from tests.integration.daemon import free_port, twistd_tus
+from tests.valkey import Valkey
 
 BAD_VALUES = (
     ("--port", "70000"),
@@ -16,6 +17,7 @@ BAD_VALUES = (
     ("--durability", "some"),
     ("--idle-timeout", "0"),
     ("--lock-timeout", "1 minute"),
+    ("--locker", "mutex"),
     ("--file-mode", "rw"),
     ("--dir-mode", "888"),
     ("--public-url", "/files/"),
@@ -62,15 +64,55 @@ class RefusedTests(InPlace):
 
     def test_directory_in_use(self) -> None:
         """A second daemon on a directory ends, and the first goes on (T-240)."""
-        first = twistd_tus(self)
+        first = twistd_tus(self, "--locker", "memory")
         directory = str(first.directory)
         where = ("--port", str(self.port), "--upload-dir", directory)
         for command in (TWISTD, TWIST):
-            problem = self.refused(*command, *where)
-            self.assertIn(directory, problem)
-            self.assertIn("another process", problem)
+            for locker in ("memory", "file"):
+                problem = self.refused(*command, *where, "--locker", locker)
+                self.assertIn(directory, problem)
+                self.assertIn("another process", problem)
         self.uploads = first.directory
         self.upload(first.client())
+
+    def test_another_locker(self) -> None:
+        """Daemons whose lockers know nothing of each other share none (T-240)."""
+        redis = Valkey(self)
+        redis.start()
+        first = twistd_tus(self)
+        where = ("--port", str(self.port), "--upload-dir", str(first.directory))
+        for locker in ("memory", redis.url):
+            problem = self.refused(*TWISTD, *where, "--locker", locker)
+            self.assertIn(str(first.directory), problem)
+            self.assertIn("--locker", problem)
+
+    def test_redis(self) -> None:
+        """A Redis that cannot be used is named, and no password is shown."""
+        redis = Valkey(self, password="right")
+        redis.start()
+        nobody = f"redis://127.0.0.1:{free_port()}"
+        for url, told in (
+            (redis.url.replace("right", "wrong"), "password"),
+            (redis.url.replace(":right@", ""), "password"),
+            (f"{redis.url}/99", "database"),
+            (nobody, "nobody listens"),
+            (redis.url.replace("redis:", "rediss:"), "does not answer"),
+        ):
+            problem = self.refused(*TWISTD, "--locker", url)
+            self.assertIn(told, problem)
+            self.assertNotIn("wrong", problem)
+            self.assertNotIn("right", problem)
+        # The newer runner logs JSON when nobody looks.
+        code, output = self.run_to_end(*TWIST, "--locker", nobody)
+        self.assertEqual(code, 1, output)
+        self.assertIn("nobody listens", output)
+        self.assertNotIn("Traceback", output)
+
+    def test_secret(self) -> None:
+        """An address that makes no sense is not repeated: it may hold a password."""
+        problem = self.refused(*TWISTD, "--locker", "redis://:secret@host:x")
+        self.assertIn("--locker", problem)
+        self.assertNotIn("secret", problem)
 
     def test_directory_cannot_be_made(self) -> None:
         """A directory below a file is named."""

@@ -16,6 +16,12 @@ from tustwisted.lock.redis.terms import Terms
 
 log = Logger()
 
+MAX_CALLS = 32
+"""
+With so many under way others wait, and then go together: thousands of connections may
+end in one moment, and as many calls would keep those that renew leases from an answer.
+"""
+
 
 @define(eq=False)
 class Returns:
@@ -27,6 +33,8 @@ class Returns:
     _terms: Terms
     _leases: ILeases
     _owed: dict[Lease, float] = field(init=False, factory=dict, repr=False)
+    _waiting: dict[Lease, float] = field(init=False, factory=dict, repr=False)
+    _calls: int = field(init=False, default=0)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _is_patient: bool = field(init=False, default=False)
 
@@ -36,7 +44,11 @@ class Returns:
 
     def give_back(self, lease: Lease) -> None:
         """Give a lease back that was asked for, or renewed, before now."""
-        self._begin({lease: self._terms.now() + self._terms.ttl_s})
+        ends_at = self._terms.now() + self._terms.ttl_s
+        if self._calls < MAX_CALLS:
+            self._begin({lease: ends_at})
+        else:
+            self._waiting[lease] = ends_at
 
     async def stop(self, leases: Sequence[Lease]) -> None:
         """Give these and all others back now, once; then forget them."""
@@ -44,7 +56,8 @@ class Returns:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        all_of_them = iter([*leases, *self._owed])
+        all_of_them = iter([*leases, *self._waiting, *self._owed])
+        self._waiting.clear()
         self._owed.clear()
         try:
             while batch := list(itertools.islice(all_of_them, BATCH)):
@@ -53,8 +66,18 @@ class Returns:
             log.info("some locks stay in Redis until their time is over")
 
     def _begin(self, owed: dict[Lease, float]) -> None:
+        self._calls += 1
         giving = Deferred.fromCoroutine(self._give_back(owed))
-        giving.addErrback(_log_failure)  # type: ignore[unused-awaitable]
+        giving.addErrback(_log_failure).addBoth(  # type: ignore[unused-awaitable]
+            self._ended
+        )
+
+    def _ended(self, _: object) -> None:
+        self._calls -= 1
+        waiting = iter(list(self._waiting.items()))
+        if batch := dict(itertools.islice(waiting, BATCH)):
+            self._waiting = dict(waiting)
+            self._begin(batch)
 
     async def _give_back(self, owed: dict[Lease, float]) -> None:
         try:
