@@ -14,10 +14,12 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
+    IProtocolFactory,
     IReactorTime,
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tustwisted.errors import CannotListen
 from tustwisted.service import UploadsService, fail_if_failed
@@ -47,6 +49,8 @@ class DaemonService(Service):
     :param end_hard_in_time: called when a stop begins, so that it has an end whatever
         happens; what it returns is called when the stop has ended.
     :param failed: called when a start fails later than at once.
+    :param serves: called when it serves, instead of saying so in the log.
+    :param recovers: see :meth:`tustwisted.service.UploadsService.keep_house`.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class DaemonService(Service):
         end_hard_in_time: Callable[[], Callable[[], None]],
         failed: Callable[[], None],
         store_name: str | None = None,
+        serves: Callable[[], None] | None = None,
+        recovers: bool = True,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -68,11 +74,15 @@ class DaemonService(Service):
         self._endpoints = endpoints
         self._base_path = base_path
         self._directory = directory
-        self._by = "" if store_name is None else f"by {store_name} "
+        self._store_name = store_name
+        self._serves = serves
+        self._recovers = recovers
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._ports: list[IListeningPort] = []
         self._started: Deferred[None] | None = None
+        self.problem: str | None = None
+        """Why it could not start."""
 
     def startService(self) -> None:
         """
@@ -82,7 +92,12 @@ class DaemonService(Service):
         """
         super().startService()
         self._started = Deferred.fromCoroutine(self._start())
+        self._started.addErrback(self._note)  # type: ignore[unused-awaitable]
         fail_if_failed(self, self._started, self._failed)
+
+    def _note(self, failure: Failure) -> Failure:
+        self.problem = str(failure.value)
+        return failure
 
     async def _start(self) -> None:
         await self._uploads.start()
@@ -95,23 +110,20 @@ class DaemonService(Service):
             self._ports.clear()
             await self._uploads.stop()
             raise
-        self._uploads.keep_house()
+        self._uploads.keep_house(self._recovers)
+        if self._serves is not None:
+            self._serves()
 
     async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
-        try:
-            port = await endpoint.listen(self._site)
-        except (CannotListenError, OSError) as error:
-            raise CannotListen(*_plainly(error)) from error
+        port = await listen_at(endpoint, self._site)
         self._ports.append(port)
-        log.info(
-            "tustwisted serves {url} and stores {by}in {directory}",
-            url=_url(scheme, port.getHost(), self._base_path),
-            by=self._by,
-            directory=os.path.abspath(self._directory),
-        )
-        if is_beyond_loopback(port.getHost()):
-            log.warn(
-                "whoever reaches this address can upload: nobody is asked who he is"
+        if self._serves is None:
+            say_where(
+                scheme,
+                port.getHost(),
+                base_path=self._base_path,
+                directory=self._directory,
+                store_name=self._store_name,
             )
 
     def stopService(self) -> Deferred[None]:
@@ -132,6 +144,41 @@ class DaemonService(Service):
             await within(ANSWERS_S, drained, self._clock)
         self._site.abort()
         has_ended()
+
+
+async def listen_at(
+    endpoint: IStreamServerEndpoint, factory: IProtocolFactory
+) -> IListeningPort:
+    """
+    Listen.
+
+    :raises CannotListen: that cannot be done; it says where, and why.
+    """
+    try:
+        return await endpoint.listen(factory)
+    except (CannotListenError, OSError) as error:
+        raise CannotListen(*_plainly(error)) from error
+
+
+def say_where(
+    scheme: str,
+    address: IAddress,
+    *,
+    base_path: str,
+    directory: str,
+    store_name: str | None,
+    workers: int = 1,
+) -> None:
+    """Say in the log where is served, and warn of what that means."""
+    log.info(
+        "tustwisted serves {url} and stores {by}in {directory}{how}",
+        url=_url(scheme, address, base_path),
+        by="" if store_name is None else f"by {store_name} ",
+        directory=os.path.abspath(directory),
+        how="" if workers == 1 else f", with {workers} workers",
+    )
+    if is_beyond_loopback(address):
+        log.warn("whoever reaches this address can upload: nobody is asked who he is")
 
 
 def is_beyond_loopback(address: IAddress) -> bool:

@@ -7,20 +7,15 @@ needs them is imported in :func:`makeService`, after ``--reactor`` had its say.
 
 from __future__ import annotations
 
-import atexit
 import os
-import resource
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from tustwisted import __version__
-from tustwisted.abilities import ISweeps
 from tustwisted.config import (
     parse_base_path,
     parse_mode,
@@ -32,16 +27,9 @@ from tustwisted.lockoptions import LockOptions
 from tustwisted.options import tried
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
-from tustwisted.store.named import check_name, make_named_store
+from tustwisted.store.named import check_name
 from tustwisted.weboptions import WebOptions
-
-if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorCore, IStreamServerEndpoint
-
-    from tustwisted.service import UploadsService
-
-HARD_END_S = 10.0
-"""How long a stop may take before the process is ended hard (T-241)."""
+from tustwisted.workers.options import check_workers, parse_workers
 
 OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode": 0o775}
 """Options that the store of files alone understands, and their defaults."""
@@ -95,6 +83,7 @@ class Options(WebOptions, LockOptions):
             None,
             "Permissions of new directories, less the umask. [default: 775]",
         ],
+        ["workers", None, "1", "Serve with so many processes, at most 64."],
         [
             "store",
             None,
@@ -108,6 +97,7 @@ class Options(WebOptions, LockOptions):
         super().__init__()
         self["port"] = []
         self["disable"] = []
+        self.words: Sequence[str] = ()
 
     def opt_port(self, port: str) -> None:
         """Port or endpoint description; may be repeated. [default: 1080]"""
@@ -141,6 +131,7 @@ class Options(WebOptions, LockOptions):
             ("expire-finished-after", parse_time),
             ("file-mode", parse_mode),
             ("dir-mode", parse_mode),
+            ("workers", parse_workers),
             ("store", check_name),
         ]
         for name, parse in read:
@@ -158,6 +149,7 @@ class Options(WebOptions, LockOptions):
             tried("port", port, lambda text: parse_port(text, self["host"]))
             for port in self["port"] or ["1080"]
         ]
+        check_workers(self)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
@@ -166,6 +158,7 @@ class Options(WebOptions, LockOptions):
         :raises SystemExit: instead of UsageError, for which ``twistd`` would print
             all its options before the sentence.
         """
+        self.words = sys.argv[1:] if options is None else options
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -200,118 +193,11 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    from tustwisted.daemon import DaemonService
-    from tustwisted.web.drain import DrainingSite
-    from tustwisted.web.resource import TusResource, below
-    from tustwisted.web.wants import everything
+    from tustwisted.making import make_daemon
+    from tustwisted.process import end_failed
+    from tustwisted.workers.wiring import make_supervisor
 
-    uploads = _uploads(reactor, options)
-    _allow_many_descriptors()
-    web = options["web"]
-    site = DrainingSite(
-        below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
-        wants=everything,  # beside the base path, too: what is refused is not kept
-        idle_timeout_s=options["idle-timeout"],
-        header_limits=options["header-limits"],
-        reactor=reactor,
-    )
-    return DaemonService(
-        clock=reactor,
-        uploads=uploads,
-        site=site,
-        endpoints=[_endpoint(reactor, port) for port in options["port"]],
-        base_path=options["base-path"],
-        directory=options["upload-dir"],
-        store_name=options["store"],
-        end_hard_in_time=_end_hard_after_grace,
-        failed=lambda: _end_failed(reactor),
-    )
-
-
-def _uploads(reactor: object, options: Options) -> UploadsService:
-    from tustwisted.disk import Disk
-    from tustwisted.lockers import make_locker
-    from tustwisted.service import UploadsService
-
-    directory, name = options["upload-dir"], options["store"]
-    rules: dict[str, Any] = {
-        "locker": make_locker(
-            reactor, options["locker"], directory, options["lock-ttl"]
-        ),
-        "max_size_bytes": options["max-size"],
-        "lock_timeout_s": options["lock-timeout"],
-        "switched_off": options["disable"],
-        "expire_after_s": options["expire-after"],
-        "expire_finished_after_s": options["expire-finished-after"],
-    }
-    if name is None:
-        return UploadsService.in_directory(
-            reactor,
-            directory,
-            durability=options["durability"],
-            file_mode=options["file-mode"],
-            dir_mode=options["dir-mode"],
-            **rules,
-        )
-    disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
-    try:
-        store = make_named_store(name, directory, disk)
-    except ValueError as error:
-        raise SystemExit(f"tustwisted: --store {name}: {error}") from error
-    for option in ("expire-after", "expire-finished-after"):
-        if options[option] is not None and not ISweeps.providedBy(store):
-            raise SystemExit(
-                f"tustwisted: --{option}: {name} makes a store that cannot be swept, "
-                "so nothing in it expires: omit it"
-            )
-    return UploadsService.with_store(reactor, store, disk, directory, **rules)
-
-
-def _allow_many_descriptors() -> None:
-    """
-    Take all descriptors that the system grants.
-
-    The usual 1024 are a limit for programs that use ``select``; a download has two.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _endpoint(reactor: IReactorCore, port: str) -> tuple[str, IStreamServerEndpoint]:
-    from twisted.internet.endpoints import serverFromString
-
-    scheme = "https" if port.startswith(("ssl:", "tls:")) else "http"
-    try:
-        return scheme, serverFromString(reactor, port)
-    except Exception as error:
-        # The parsers, some of them plugins, raise what they like: an IndexError when
-        # systemd has no such socket, an OSError when a certificate is missing.
-        raise SystemExit(
-            f"tustwisted: --port {port}: is no port and no endpoint description that "
-            f"can be used ({error})"
-        ) from error
-
-
-def _end_failed(reactor: IReactorCore) -> None:
-    """
-    End the process with status 1, when whoever runs the reactor has cleaned up.
-
-    ``twistd`` knows no status for what fails after the reactor has begun to run.
-    """
-    atexit.register(_exit_failed)
-    reactor.stop()
-
-
-def _exit_failed() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
-
-
-def _end_hard_after_grace() -> Callable[[], None]:
-    """End the process although a thread hangs on a disk that never answers (D12)."""
-    timer = threading.Timer(HARD_END_S, os._exit, [1])
-    timer.daemon = True
-    timer.start()
-    return timer.cancel
+    failed = partial(end_failed, reactor)
+    if options["workers"] > 1:
+        return make_supervisor(reactor, options, failed)
+    return make_daemon(reactor, options, failed=failed)

@@ -20,6 +20,7 @@ BAD_VALUES = (
     ("--locker", "mutex"),
     ("--file-mode", "rw"),
     ("--dir-mode", "888"),
+    ("--workers", "65"),
     ("--public-url", "/files/"),
     ("--max-header-size", "8KiB"),
     ("--cors-origin", "app.example"),

@@ -39,6 +39,15 @@ class DrainingSiteTests(SynchronousTestCase):
         self.make(Sink())
         self.successResultOf(self.drain())
 
+    def test_connections_are_counted(self) -> None:
+        """Whoever wants to know hears of each connection that comes or goes."""
+        counts: list[int] = []
+        site = DrainingSite(Sink(), wants=everything, counted=counts.append)
+        first, second = Peer(site), Peer(site)
+        first.lose()
+        second.lose()
+        self.assertEqual(counts, [1, 2, 1, 0])
+
     def test_idle_connections_close_at_once(self) -> None:
         """One without a request, and one whose request was answered."""
         self.make(Sink())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -25,11 +25,19 @@ class DrainingSite(StreamingSite):
     """
     A :class:`~tustwisted.web.streaming.StreamingSite` that knows its connections.
 
-    Its parameters are those of ``StreamingSite``.
+    Its parameters are those of ``StreamingSite``, and:
+
+    :param counted: called with the number of its connections whenever that changes.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        counted: Callable[[int], None] = lambda _: None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._counted = counted
         self._connections: set[Any] = set()
         self._requests: Counter[Any] = Counter()
         self._bodies: dict[Any, Body] = {}
@@ -80,6 +88,7 @@ class DrainingSite(StreamingSite):
     def made(self, transport: ITransport) -> None:
         """Take note of a new connection."""
         self._connections.add(transport)
+        self._counted(len(self._connections))
 
     @contextmanager
     def reading(self, transport: ITransport) -> Iterator[None]:
@@ -93,6 +102,7 @@ class DrainingSite(StreamingSite):
     def gone(self, transport: ITransport) -> None:
         """Take note of a connection's end."""
         self._connections.discard(transport)
+        self._counted(len(self._connections))
         self._bodies.pop(transport, None)
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None

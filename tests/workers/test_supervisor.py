@@ -1,0 +1,192 @@
+"""The supervisor starts and stops all that it keeps, in order."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.workers.fakes import FakeSpawner
+from tustwisted.service import StartFailed
+from tustwisted.workers.inheriting import HoldingReactor
+from tustwisted.workers.keeper import Keeper
+from tustwisted.workers.supervisor import KILL_S, Supervisor
+
+
+@implementer(IStreamServerEndpoint)
+@define(eq=False)
+class Adopting:
+    """An endpoint whose socket exists already, so that no reactor has to run."""
+
+    holding: HoldingReactor
+    listening: socket.socket
+
+    def listen(self, protocolFactory: Any) -> Deferred[IListeningPort]:
+        """Hold it."""
+        family = self.listening.family
+        return succeed(
+            self.holding.adoptStreamPort(
+                self.listening.fileno(), family, protocolFactory
+            )
+        )
+
+
+@implementer(IStreamServerEndpoint)
+class Taken:
+    """An endpoint that cannot be had."""
+
+    def listen(self, protocolFactory: Any) -> Deferred[IListeningPort]:
+        """Fail."""
+        return fail(CannotListenError("127.0.0.1", 80, OSError(98, "in use")))
+
+
+@define(eq=False)
+class Parts:
+    """A supervisor and what it was made of."""
+
+    clock: Clock = field(factory=Clock)
+    spawner: FakeSpawner = field(factory=FakeSpawner)
+    told: list[tuple[str, IAddress]] = field(factory=list)
+    hard_ends: list[str] = field(factory=list)
+    failures: list[bool] = field(factory=list)
+    holding: HoldingReactor = field(factory=lambda: HoldingReactor(object()))
+
+    def make(self, *endpoints: IStreamServerEndpoint, settle: Any = None) -> Supervisor:
+        """Make the supervisor of two workers."""
+        return Supervisor(
+            clock=self.clock,
+            holding=self.holding,
+            endpoints=[("http", endpoint) for endpoint in endpoints],
+            keepers=[Keeper(n, self.clock, self.spawner) for n in (1, 2)],
+            tell=lambda *told: self.told.append(told),
+            settle=settle or (lambda is_settled, limit_s: None),
+            end_hard_in_time=self.end_hard,
+            failed=lambda: self.failures.append(True),
+        )
+
+    def end_hard(self) -> Any:
+        """Take note of the begin of a stop, and of its end."""
+        self.hard_ends.append("armed")
+        return lambda: self.hard_ends.append("disarmed")
+
+
+class SupervisorTests(SynchronousTestCase):
+    """A supervisor of two workers that are none."""
+
+    def setUp(self) -> None:
+        """Make the parts, and a socket that listens."""
+        self.parts = Parts()
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listening.close)
+        self.addCleanup(self.parts.holding.close)
+        self.endpoint = Adopting(self.parts.holding, self.listening)
+
+    def start(self) -> Supervisor:
+        """Start it, with workers that serve."""
+        supervisor = self.parts.make(self.endpoint)
+        supervisor.startService()
+        for process in self.parts.spawner.processes:
+            process.watcher.ready()
+        return supervisor
+
+    def test_tells_when_all_serve(self) -> None:
+        """Where is served is told when the last worker serves."""
+        self.parts.make(self.endpoint).startService()
+        first, second = self.parts.spawner.processes
+        second.watcher.ready()
+        self.assertEqual(self.parts.told, [])
+        first.watcher.ready()
+        ((scheme, host),) = self.parts.told
+        self.assertEqual(scheme, "http")
+        self.assertEqual((host.host, host.port), self.listening.getsockname())  # type: ignore[attr-defined]
+
+    def test_port_that_cannot_be_had(self) -> None:
+        """No worker is started without all ports; those that were opened close."""
+        supervisor = self.parts.make(self.endpoint, Taken())
+        error = self.assertRaises(StartFailed, supervisor.startService)
+        self.assertIn("tustwisted: cannot listen on 127.0.0.1:80: in use", str(error))
+        self.assertEqual(self.parts.spawner.processes, [])
+        self.assertEqual(self.parts.holding.ports, [])
+        self.assertFalse(supervisor.running)
+
+    def test_worker_that_cannot_serve(self) -> None:
+        """Its sentence ends the start, when the others have been stopped."""
+
+        def settle(is_settled: Any, limit_s: float) -> None:
+            if not is_settled():
+                first, second = self.parts.spawner.processes
+                first.watcher.ready()
+                second.watcher.failed("cannot store uploads")
+                second.watcher.ended("ended with status 1")
+            self.assertTrue(is_settled())
+
+        supervisor = self.parts.make(self.endpoint, settle=settle)
+        error = self.assertRaises(StartFailed, supervisor.startService)
+        self.assertEqual(str(error), "tustwisted: cannot store uploads")
+        self.assertEqual([p.drains for p in self.parts.spawner.processes], [1, 0])
+        self.assertEqual(self.parts.holding.ports, [])
+        self.assertEqual(self.parts.clock.getDelayedCalls(), [])
+
+    def test_worker_that_cannot_serve_later(self) -> None:
+        """When the reactor runs already, the sentence is logged and all is ended."""
+        self.parts.make(self.endpoint).startService()
+        first, second = self.parts.spawner.processes
+        with capturedLogs() as events:
+            second.watcher.failed("cannot store uploads")
+            second.watcher.ended("ended with status 1")
+        self.assertEqual(events[-1]["problem"], "tustwisted: cannot store uploads")
+        self.assertEqual(self.parts.failures, [True])
+        self.assertEqual(first.drains, 1)
+
+    def test_stop(self) -> None:
+        """All workers drain; the end is when all of them have ended."""
+        supervisor = self.start()
+        for process in self.parts.spawner.processes:
+            process.is_obedient = False
+        stopped = supervisor.stopService()
+        self.assertEqual([p.drains for p in self.parts.spawner.processes], [1, 1])
+        self.assertEqual(self.parts.holding.ports, [])
+        self.assertEqual(self.parts.hard_ends, ["armed"])
+        for process in self.parts.spawner.processes:
+            self.assertNoResult(stopped)
+            process.watcher.ended("ended")
+        self.successResultOf(stopped)
+        self.assertEqual(self.parts.hard_ends, ["armed", "disarmed"])
+        self.assertEqual(self.parts.clock.getDelayedCalls(), [])
+
+    def test_stop_has_an_end(self) -> None:
+        """Workers that have not ended after their own hard end are killed."""
+        supervisor = self.start()
+        stubborn = self.parts.spawner.processes[1]
+        stubborn.is_obedient = False
+        stopped = supervisor.stopService()
+        self.parts.clock.advance(KILL_S - 0.1)
+        self.assertFalse(stubborn.is_killed)
+        self.parts.clock.advance(0.1)
+        self.assertTrue(stubborn.is_killed)
+        self.successResultOf(stopped)
+
+    def test_stop_while_it_starts(self) -> None:
+        """Workers that do not serve yet are ended as well."""
+        supervisor = self.parts.make(self.endpoint)
+        supervisor.startService()
+        self.successResultOf(supervisor.stopService())
+        self.assertEqual(self.parts.told, [])
+        self.assertEqual(self.parts.failures, [])
+        self.assertEqual(self.parts.clock.getDelayedCalls(), [])
+
+    def test_restarts_are_none_of_its_concern(self) -> None:
+        """A worker that ends while others serve is started again."""
+        self.start()
+        self.parts.spawner.processes[0].watcher.ended("was ended by SIGKILL")
+        self.parts.clock.advance(0.2)
+        self.assertEqual(len(self.parts.spawner.processes), 3)
+        self.assertEqual(self.parts.failures, [])

@@ -1,0 +1,146 @@
+"""Keeping one worker alive."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tustwisted.errors import CannotStart
+from tustwisted.workers.backoff import Backoff
+from tustwisted.workers.interfaces import ISpawns, IWatches, IWorkerProcess
+from tustwisted.workers.role import WorkerRole
+
+log = Logger()
+
+
+class WorkerFailed(CannotStart):
+    """A worker ended before it served for the first time."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class _State(Enum):
+    NEW = auto()
+    FIRST_START = auto()
+    KEPT = auto()
+    STOPPING = auto()
+
+
+@implementer(IWatches)
+@define(eq=False)
+class Keeper:
+    """
+    Starts a worker, and another one in its place whenever it ends.
+
+    :param number: of the worker.
+    :param clock: measures how long it lives and how long it is waited.
+    :param spawner: starts its processes.
+    """
+
+    number: int
+    _clock: IReactorTime
+    _spawner: ISpawns
+    _backoff: Backoff = field(factory=Backoff)
+    first: Deferred[None] = field(init=False, factory=Deferred)
+    """Fires when it serves for the first time, or with :class:`WorkerFailed`."""
+    _state: _State = field(init=False, default=_State.NEW)
+    _process: IWorkerProcess | None = field(init=False, default=None)
+    _started_s: float = field(init=False, default=0.0)
+    _problem: str | None = field(init=False, default=None)
+    _again: IDelayedCall | None = field(init=False, default=None)
+    _stopped: Deferred[None] = field(init=False, factory=Deferred)
+
+    def start(self) -> None:
+        """Start it for the first time."""
+        self._state = _State.FIRST_START
+        self._spawn()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Let it end what it does, and start none in its place.
+
+        :returns: fires when its process has ended.
+        """
+        self._state = _State.STOPPING
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if self._process is None:
+            return succeed(None)
+        self._process.drain()
+        return self._stopped
+
+    def kill(self) -> None:
+        """End its process at once, if it has one."""
+        if self._process is not None:
+            log.error(
+                "worker {number} did not end in time and is killed", number=self.number
+            )
+            self._process.kill()
+
+    # -- IWatches ----------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """See :meth:`~tustwisted.workers.interfaces.IWatches.ready`."""
+        if self._state is _State.FIRST_START:
+            self._state = _State.KEPT
+            self.first.callback(None)
+
+    def failed(self, sentence: str) -> None:
+        """See :meth:`~tustwisted.workers.interfaces.IWatches.failed`."""
+        self._problem = sentence
+
+    def ended(self, how: str) -> None:
+        """See :meth:`~tustwisted.workers.interfaces.IWatches.ended`."""
+        self._process = None
+        if self._state is _State.STOPPING:
+            log.info("worker {number} {how}", number=self.number, how=how)
+            self._stopped.callback(None)
+        elif self._state is _State.FIRST_START:
+            default = f"worker {self.number} {how} before it served: see the log"
+            self.first.errback(WorkerFailed(self._problem or default))
+        else:
+            self._start_again(how)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _spawn(self) -> None:
+        self._again = None
+        self._problem = None
+        self._started_s = self._clock.seconds()
+        is_restart = self._state is _State.KEPT
+        role = WorkerRole(self.number, is_restart)
+        try:
+            self._process = self._spawner.spawn(role, self)
+        except OSError as error:  # no memory, or too many processes
+            self.ended(f"could not be started ({error.strerror})")
+            return
+        log.info(
+            "worker {number} started as process {pid}",
+            number=self.number,
+            pid=self._process.pid,
+        )
+
+    def _start_again(self, how: str) -> None:
+        lived_s = self._clock.seconds() - self._started_s
+        delay_s = self._backoff.after(lived_s)
+        log.warn(
+            "worker {number} {how}{why} after {lived} s: another one starts in "
+            "{delay} s",
+            number=self.number,
+            how=how,
+            why=f" ({self._problem})" if self._problem else "",
+            lived=round(lived_s, 1),
+            delay=round(delay_s, 1),
+        )
+        self._again = self._clock.callLater(delay_s, self._spawn)

@@ -1,0 +1,84 @@
+"""What a worker knows of itself, and what it is told when it is started."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from attrs import asdict, field, frozen, validators
+
+MAX_WORKERS = 64
+
+LIFE_FD = 0
+"""In a worker: ends when the supervisor does, or when it wants the worker to end."""
+
+WIRE_FD = 3
+"""In a worker: takes what it tells the supervisor."""
+
+BALANCE_FD = 4
+"""In a worker: memory that the workers share."""
+
+FIRST_PORT_FD = 5
+"""In a worker: the first of the listening sockets, in the order of the options."""
+
+VARIABLE = "_TUSTWISTED_WORKER"
+"""Tells a worker its :class:`Orders`; it takes that out of its environment."""
+
+
+@frozen
+class WorkerRole:
+    """
+    Which of the workers this process is.
+
+    :param number: counts from 1; a worker that takes the place of another has its.
+    :param is_restart: another one with this number ended before.
+    """
+
+    number: int = field(validator=[validators.ge(1), validators.le(MAX_WORKERS)])
+    is_restart: bool = False
+
+
+@frozen
+class Orders:
+    """
+    What a worker is told when it is started.
+
+    :param workers: how many there are.
+    :param ports: how many listening sockets it inherits.
+    :param reactor: the module that installs the reactor.
+    :param path: where Python looks for modules.
+    :param read_in: the directory in which the options were read; ``twistd`` goes to
+        another one later.
+    """
+
+    number: int
+    is_restart: bool
+    workers: int
+    ports: int
+    reactor: str
+    path: Sequence[str]
+    read_in: str
+
+    @property
+    def role(self) -> WorkerRole:
+        """Which of the workers it is."""
+        return WorkerRole(self.number, self.is_restart)
+
+    def as_variable(self) -> dict[str, str]:
+        """Return what to add to a worker's environment."""
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def take(cls) -> Orders:
+        """
+        Take the orders out of this process's environment.
+
+        :raises SystemExit: there are none: this is no worker.
+        """
+        try:
+            return cls(**json.loads(os.environ.pop(VARIABLE)))
+        except KeyError:
+            raise SystemExit(
+                "tustwisted.workers: is started by twistd tus --workers, not by hand"
+            ) from None

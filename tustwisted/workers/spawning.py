@@ -1,0 +1,218 @@
+"""Starting a worker's process, and what is connected to it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.process import reapAllProcesses
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tustwisted.workers.balance import Balance, shared_memory
+from tustwisted.workers.hearing import Hearing, Lines, PipeReader
+from tustwisted.workers.interfaces import ISpawns, IWatches, IWorkerProcess
+from tustwisted.workers.role import (
+    BALANCE_FD,
+    FIRST_PORT_FD,
+    LIFE_FD,
+    WIRE_FD,
+    Orders,
+    WorkerRole,
+)
+
+_LOOK_AGAIN_MS = 20
+
+
+@implementer(ISpawns)
+@define(eq=False)
+class Spawner:
+    """
+    Starts workers as processes of this machine.
+
+    :param reactor: provides ``IReactorProcess`` and ``IReactorFDSet``.
+    :param words: the options, as they were given.
+    :param read_in: the directory in which they were read.
+    :param workers: how many there are.
+    :param ports: tells the listening sockets that they inherit.
+    """
+
+    _reactor: Any
+    _words: Sequence[str]
+    _read_in: str
+    _workers: int
+    _ports: Callable[[], Sequence[int]]
+    _balance_fd: int = field(init=False, default=-1)
+    _running: set[WorkerProcess] = field(init=False, factory=set)
+
+    def spawn(self, role: WorkerRole, watcher: IWatches) -> WorkerProcess:
+        """See :meth:`ISpawns.spawn`."""
+        if self._balance_fd < 0:
+            self._balance_fd = shared_memory(self._workers)
+        ports = self._ports()
+        process = WorkerProcess(
+            self._reactor,
+            role.number,
+            watcher,
+            lambda: self._gone(process, role.number),
+        )
+        self._running.add(process)
+        process.start(
+            [sys.executable, "-m", "tustwisted.workers", str(role.number)],
+            self._words,
+            self._orders(role, len(ports)),
+            {BALANCE_FD: self._balance_fd, **dict(enumerate(ports, FIRST_PORT_FD))},
+        )
+        return process
+
+    def settle(self, is_settled: Callable[[], bool], limit_s: float) -> None:
+        """
+        Listen to the workers until something is settled.
+
+        For the time before the reactor runs, when a start can still fail with a
+        sentence and a status.
+        """
+        end_s = time.monotonic() + limit_s
+        while not is_settled() and time.monotonic() < end_s:
+            poll, readers = select.poll(), {}
+            for reader in (r for p in self._running for r in p.readers):
+                if reader.fileno() >= 0:
+                    poll.register(reader.fileno(), select.POLLIN)
+                    readers[reader.fileno()] = reader
+            for fd, _ in poll.poll(_LOOK_AGAIN_MS):
+                readers[fd].doRead()
+            reapAllProcesses()
+
+    def _orders(self, role: WorkerRole, ports: int) -> Orders:
+        return Orders(
+            number=role.number,
+            is_restart=role.is_restart,
+            workers=self._workers,
+            ports=ports,
+            reactor=type(self._reactor).__module__,
+            path=sys.path,
+            read_in=self._read_in,
+        )
+
+    def _gone(self, process: WorkerProcess, number: int) -> None:
+        self._running.discard(process)
+        Balance(self._balance_fd, self._workers).leave(number)
+
+
+@implementer(IWorkerProcess)
+class WorkerProcess(ProcessProtocol):
+    """
+    One worker's process, with its pipes.
+
+    :param reactor: as for :class:`Spawner`.
+    :param number: of the worker.
+    :param watcher: is told how it goes.
+    :param gone: called before the watcher is told of the end.
+    """
+
+    transport: IProcessTransport
+
+    def __init__(
+        self, reactor: Any, number: int, watcher: IWatches, gone: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._watcher = watcher
+        self._gone = gone
+        self._hearing = Hearing(number, self._is_ready, watcher.failed)
+        self._serves = False
+        self._life: int | None = None
+        self.readers: list[PipeReader] = []
+        """Of what the worker tells."""
+
+    def start(
+        self,
+        command: Sequence[str],
+        words: Sequence[str],
+        orders: Orders,
+        inherits: dict[int, int],
+    ) -> None:
+        """Run it."""
+        life, self._life = os.pipe()
+        wire, wire_end = os.pipe()
+        said, said_end = os.pipe()
+        self.readers = [
+            PipeReader(self._reactor, wire, Lines(self._hearing.told)),
+            PipeReader(self._reactor, said, Lines(self._hearing.said)),
+        ]
+        try:
+            self._reactor.spawnProcess(
+                self,
+                command[0],
+                [*command, *words],
+                env={**os.environ, **orders.as_variable()},
+                childFDs={
+                    LIFE_FD: life,
+                    1: said_end,
+                    2: said_end,
+                    WIRE_FD: wire_end,
+                    **inherits,
+                },
+            )
+        finally:
+            for fd in (life, wire_end, said_end):
+                os.close(fd)
+
+    @property
+    def pid(self) -> int:
+        """See :attr:`IWorkerProcess.pid`."""
+        return self.transport.pid or 0
+
+    def drain(self) -> None:
+        """
+        See :meth:`IWorkerProcess.drain`.
+
+        A worker that serves takes the end of its pipe for a SIGTERM, and may have had
+        one already; one that does not serve yet is ended by the signal itself.
+        """
+        if not self._serves:
+            self._signal(signal.SIGTERM)
+        self._end_life()
+
+    def kill(self) -> None:
+        """See :meth:`IWorkerProcess.kill`."""
+        self._signal(signal.SIGKILL)
+
+    def processEnded(self, reason: Failure) -> None:
+        """Listen to its last words, then tell of its end."""
+        self._end_life()
+        for reader in self.readers:
+            reader.finish()
+        self._gone()
+        self._watcher.ended(_how(reason))
+
+    def _is_ready(self) -> None:
+        self._serves = True
+        self._watcher.ready()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess(number)
+
+    def _end_life(self) -> None:
+        if self._life is not None:
+            os.close(self._life)
+            self._life = None
+
+
+def _how(reason: Failure) -> str:
+    """Say how a process ended."""
+    number = getattr(reason.value, "signal", None)
+    if number is not None:
+        return f"was ended by {signal.Signals(number).name}"
+    code = getattr(reason.value, "exitCode", None)
+    return f"ended with status {code}" if code else "ended"

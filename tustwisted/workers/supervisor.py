@@ -1,0 +1,129 @@
+"""The service that opens the ports and keeps the workers that serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import (
+    IAddress,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import Factory
+
+from tustwisted.daemon import listen_at
+from tustwisted.service import fail_if_failed
+from tustwisted.workers.inheriting import HoldingReactor
+from tustwisted.workers.keeper import Keeper
+
+START_S: Final = 30.0
+"""How long a command that starts workers waits for them before it returns."""
+
+KILL_S: Final = 11.0
+"""How long a stop waits for workers, which end by themselves before (T-241)."""
+
+Settle = Callable[[Callable[[], bool], float], None]
+
+
+class Supervisor(Service):
+    """
+    Opens the ports, starts the workers, and accepts nothing.
+
+    As with :class:`~tustwisted.daemon.DaemonService`, nothing is opened or started
+    before ``startService``.
+
+    :param clock: measures how long a stop takes.
+    :param holding: what the endpoints listen with.
+    :param endpoints: where to listen, by the scheme of their URLs.
+    :param keepers: of the workers.
+    :param tell: called with each scheme and address when all workers serve.
+    :param settle: waits, until a condition holds or for some seconds, as far as that is
+        possible before the reactor runs, and not at all when it does.
+    :param end_hard_in_time: as for ``DaemonService``.
+    :param failed: as for ``DaemonService``.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        holding: HoldingReactor,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        keepers: Sequence[Keeper],
+        tell: Callable[[str, IAddress], None],
+        settle: Settle,
+        end_hard_in_time: Callable[[], Callable[[], None]],
+        failed: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._holding = holding
+        self._endpoints = endpoints
+        self._keepers = keepers
+        self._tell = tell
+        self._settle = settle
+        self._end_hard_in_time = end_hard_in_time
+        self._failed = failed
+        self._started: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """
+        Listen, then start the workers.
+
+        :raises StartFailed: a port cannot be had, or a worker cannot serve.
+        """
+        super().startService()
+        self._started = Deferred.fromCoroutine(self._start())
+        fail_if_failed(self, self._started, self._failed)
+
+    async def _start(self) -> None:
+        try:
+            hosts = [
+                (scheme, (await listen_at(endpoint, Factory())).getHost())
+                for scheme, endpoint in self._endpoints
+            ]
+            await self._start_workers()
+        except BaseException:
+            await self._stop_workers()
+            # Not awaited: the reactor may never run.
+            self._holding.close()  # type: ignore[unused-awaitable]
+            raise
+        for scheme, host in hosts:
+            self._tell(scheme, host)
+
+    async def _start_workers(self) -> None:
+        for keeper in self._keepers:
+            keeper.start()
+        first = gatherResults([k.first for k in self._keepers], consumeErrors=True)
+        self._settle(lambda: bool(first.called), START_S)
+        try:
+            await first
+        except FirstError as error:
+            error.subFailure.raiseException()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop in the order of D12: listening ends, then what the workers do."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        has_ended = self._end_hard_in_time()
+        if self._started is not None:
+            self._started.cancel()
+        await self._holding.close()
+        await self._stop_workers()
+        has_ended()
+
+    async def _stop_workers(self) -> None:
+        stopped = gatherResults([keeper.stop() for keeper in self._keepers])
+        killing = self._clock.callLater(KILL_S, self._kill)
+        self._settle(lambda: bool(stopped.called), KILL_S)
+        await stopped
+        if killing.active():
+            killing.cancel()
+
+    def _kill(self) -> None:
+        for keeper in self._keepers:
+            keeper.kill()

@@ -1,0 +1,62 @@
+"""What ``--workers`` means, and the supervisor that it makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from twisted.application.service import IService
+
+from tustwisted.daemon import say_where
+from tustwisted.making import make_endpoint
+from tustwisted.process import end_hard_after
+from tustwisted.tap import Options
+from tustwisted.workers.inheriting import HoldingReactor
+from tustwisted.workers.keeper import Keeper
+from tustwisted.workers.spawning import Spawner
+from tustwisted.workers.supervisor import KILL_S, Supervisor
+
+HARD_END_S: Final = KILL_S + 2
+"""Later than the end of every worker, be it killed."""
+
+
+def make_supervisor(
+    reactor: Any, options: Options, failed: Callable[[], None]
+) -> IService:
+    """
+    Make the service that starts and keeps the workers; opens and starts nothing.
+
+    :param failed: called when a start fails later than at once.
+    """
+    workers = options["workers"]
+    holding = HoldingReactor(reactor)
+    spawner = Spawner(
+        reactor,
+        options.words,
+        os.getcwd(),
+        workers,
+        lambda: [port.fileno() for port in holding.ports],
+    )
+
+    def settle(is_settled: Callable[[], bool], limit_s: float) -> None:
+        if not reactor.running:
+            spawner.settle(is_settled, limit_s)
+
+    return Supervisor(
+        clock=reactor,
+        holding=holding,
+        endpoints=[make_endpoint(holding, port) for port in options["port"]],
+        keepers=[Keeper(number, reactor, spawner) for number in range(1, workers + 1)],
+        tell=partial(
+            say_where,
+            base_path=options["base-path"],
+            directory=options["upload-dir"],
+            store_name=options["store"],
+            workers=workers,
+        ),
+        settle=settle,
+        end_hard_in_time=partial(end_hard_after, HARD_END_S),
+        failed=failed,
+    )
