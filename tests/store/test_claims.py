@@ -186,14 +186,32 @@ class ClaimTests(ClaimCase):
         run(self.claim().release())
         self.assertEqual(len(self.claims()), 1)
 
-    def test_a_full_disk(self) -> None:
-        """Where a claim has no place nothing is claimed."""
-        self.begin(self.make())
+    def make_full(self) -> FileStore:
+        """Make a store on a disk that has no room for a directory any more."""
         plan = FailCalls("nothing yet", errno.ENOSPC)
         store = self.make(files=intercepted(OsFiles(), plan))
         plan.name = "make_directory"
-        self.assertRaises(NoSpace, run, store.claim("u"))
-        self.assertEqual(self.claims(), [])
+        return store
+
+    def test_a_full_disk(self) -> None:
+        """Where a claim has no place the upload can be removed, and no more."""
+        self.begin(self.make(), b"abc")
+        claim = self.claim(self.make_full())
+        view = self.view(claim)
+        self.assertRaises(NoSpace, run, view.open_writer("u", 3))
+        self.assertRaises(NoSpace, run, view.open_chunk("u", 3))
+        self.assertRaises(NoSpace, run, view.set_state("u", UploadState.FINISHED))
+        self.assertEqual(self.content("u"), b"abc")
+        run(view.remove("u"))
+        run(claim.release())
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_a_full_disk_and_somebody_else(self) -> None:
+        """There nobody takes from who may still be writing."""
+        self.begin(self.make(), b"abc")
+        self.claim()
+        self.assertRaises(NoSpace, run, self.make_full().claim("u"))
+        self.assertEqual(len(self.claims()), 1)
 
     def test_every_error(self) -> None:
         """Whichever call fails, the next claim is a good one, and nothing is lost."""

@@ -23,12 +23,13 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tustwisted.abilities import IClaim
-from tustwisted.errors import TusError, UploadNotFound
+from tustwisted.errors import NoSpace, TusError, UploadNotFound
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.files import IFiles
 from tustwisted.store.lookup import look_up
+from tustwisted.store.noroom import NoRoom
 from tustwisted.store.passage import Passage
 from tustwisted.store.shelf import Shelf
 
@@ -50,11 +51,25 @@ def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
     """
     Make a claim beside older ones, which are still to be revoked.
 
+    On a full disk an upload that nobody has claimed can still be removed.
+
     :returns: the shelf by the way of this claim, and the older ones: directories.
     :raises UploadNotFound: not an id.
     :raises NoSpace: or :class:`StorageFailed`; nothing was claimed.
     """
     shelf.layout.check(upload_id)
+    try:
+        return _begin_claim(shelf, upload_id)
+    except NoSpace:
+        with storage_errors(upload_id), suppress(FileNotFoundError):
+            if find_claims(shelf, upload_id):
+                raise
+        nowhere = shelf.layout.claim(upload_id, "no-room")
+        path = f"{shelf.layout.claims(upload_id)}/{nowhere}"
+        return evolve(shelf, passage=NoRoom(shelf.files, path)), []
+
+
+def _begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
     with storage_errors(upload_id):
         directory, lock = _make_claim(shelf, upload_id)
         passage = Passage(shelf.files, directory, lock)
@@ -222,7 +237,9 @@ async def claim(shelf: Shelf, disk: IDisk, upload_id: str) -> Shelf:
         except TusError:
             await give_back(claimed, disk, upload_id)
             raise
-    if claimed.passage is not None and claimed.passage.is_contested:
+    if isinstance(claimed.passage, NoRoom):
+        log.warn("no room to claim {upload_id}: only removal", upload_id=upload_id)
+    elif claimed.passage is not None and claimed.passage.is_contested:
         log.warn("{upload_id} may have another writer yet", upload_id=upload_id)
     return claimed
 

@@ -87,8 +87,9 @@ class Replacement:
         :raises LockLost: there is a newer claim.
         :raises NoSpace: or :class:`StorageFailed`.
         """
-        files, path = self._shelf.files, self._passage.content
+        files = self._shelf.files
         with storage_errors(self.seen.info.upload_id):
+            path = self._passage.content
             try:
                 # What an attempt before this one has left is not built upon.
                 with suppress(FileNotFoundError):
