@@ -11,6 +11,7 @@ from tustwisted.errors import LocksUnavailable
 from tustwisted.housekeeping import ELECTION_S, HOUSE, Housekeeper
 from tustwisted.interfaces import ILock
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.metadata import Metadata
@@ -129,6 +130,36 @@ class HousekeeperTests(SynchronousTestCase):
         self.assertEqual(self.unfinished(), ["a"])
         self.clock.advance(ELECTION_S)
         self.assertEqual(self.unfinished(), [])
+
+    def test_stopped_while_it_recovers(self) -> None:
+        """The lock is free again when a stop comes in the middle of a recovery."""
+        waiting: Deferred[None] = Deferred()
+
+        async def finish(event: UploadFinished) -> None:
+            await waiting
+
+        self.leave_unfinished("a")
+        uploads = Uploads(
+            self.store, self.locker, ImmediateDisk(), self.clock, on_finish=finish
+        )
+        self.successResultOf(Deferred.fromCoroutine(uploads.start()))
+        housekeeper = Housekeeper(uploads, self.clock)
+        housekeeper.start(recovers=False)
+        self.assertEqual(len(self.locker.got), 1)
+        housekeeper.stop()
+        stopping = Deferred.fromCoroutine(housekeeper.stopped())
+        self.assertNoResult(stopping)
+        self.all[0][1].start(recovers=False)
+        self.assertEqual(len(self.locker.got), 2)
+        waiting.callback(None)
+        self.successResultOf(stopping)
+
+    def test_uploads_apart(self) -> None:
+        """Who shares a locker and no uploads keeps a house of his own."""
+        self.all[1][1].house = ".other"
+        self.begin(recovers=False)
+        self.assertIsNotNone(self.locker._turns.try_acquire("x"))
+        self.assertEqual(len(self.locker._turns), 3)
 
     def test_locks_that_cannot_be_reached(self) -> None:
         """An election waits until the locks can be asked again."""

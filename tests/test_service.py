@@ -24,13 +24,22 @@ from zope.interface import implementer
 
 from tustwisted.daemon import DaemonService, is_beyond_loopback
 from tustwisted.disk import Disk
+from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import StartFailed, UploadsService
+from tustwisted.store.file import FileStore
 from tustwisted.store.memory import MemoryStore
+from tustwisted.testing import ImmediateDisk
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import under
+
+
+class Leasing(MemoryLocker):
+    """Says that its locks are leases."""
+
+    is_leasing = True
 
 
 class UploadsServiceTests(TestCase):
@@ -86,6 +95,23 @@ class UploadsServiceTests(TestCase):
         self.assertIn(
             directory, str(self.assertRaises(StartFailed, second.startService))
         )
+
+    async def test_store_that_cannot_fence(self) -> None:
+        """Beside locks that are leases such a store is warned of, and no other."""
+        for store, locker, expected in (
+            (MemoryStore(), Leasing(reactor), 1),
+            (MemoryStore(), MemoryLocker(reactor), 0),
+            (FileStore(self.mktemp(), ImmediateDisk()), Leasing(reactor), 0),
+        ):
+            disk = Disk(reactor)  # type: ignore[arg-type] # as all reactors
+            service = UploadsService.with_store(
+                reactor, store, disk, None, locker=locker
+            )
+            with capturedLogs() as events:
+                await service.start()
+            await service.stop()
+            warnings = [e for e in events if "frozen" in e["log_format"]]
+            self.assertEqual(len(warnings), expected)
 
     async def test_store_that_has_no_directory(self) -> None:
         """Without a directory nothing is held."""
@@ -245,6 +271,16 @@ class DaemonServiceTests(TestCase):
             endpoint.listening.errback(CannotListenError("h", 1, "taken"))
         self.assertEqual(failed, [True])
         self.assertIn("cannot listen on h:1", events[-1]["problem"])
+        self.assertIn("cannot listen on h:1", service.problem or "")
+        await service.stopService()
+
+    async def test_whoever_wants_to_know_that_it_serves(self) -> None:
+        """A worker of several tells its supervisor, and the log nothing."""
+        served: list[bool] = []
+        service = self.make(0)
+        service._serves = lambda: served.append(bool(service._ports))
+        self.assertEqual(self.start(service), [])
+        self.assertEqual(served, [True])
         await service.stopService()
 
     async def test_stop_while_it_starts(self) -> None:

@@ -138,6 +138,22 @@ class SweeperTests(SynchronousTestCase):
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_start_in_a_sweep(self) -> None:
+        """Who starts again while the last sweep still goes on waits for its end."""
+        sweeper = self.make(Expiration(100))
+        for _ in range(250):
+            self.successResultOf(self.uploads.create(3, Metadata()))
+        sweeper.start()
+        self.clock.advance(10)
+        for _ in range(3):
+            sweeper.stop()
+            sweeper.start()
+            sweeper.start()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        for _ in range(100):
+            self.wait(1)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
     def test_failed_sweep(self) -> None:
         """A sweep that fails is logged, and the next one comes as ever."""
         sweeper = self.make(Expiration(100))

@@ -26,7 +26,10 @@ from tustwisted.uploads.uploads import Uploads
 log = Logger()
 
 HOUSE = ".housekeeping"
-"""The lock of whoever keeps house; it begins with a dot, so no upload has this id."""
+"""
+How the lock of whoever keeps house is called; no upload has an id that begins with a
+dot.  Where one locker serves several directories each has a name of its own behind it.
+"""
 
 ELECTION_S = 5.0
 """How often the others try to get it, seconds, on average."""
@@ -40,11 +43,14 @@ class Housekeeper:
     :param uploads: started before, and stopped after this.
     :param clock: measures the time between two tries.
     :param random: gives numbers from 0 to 1, so that not all try at the same time.
+    :ivar house: tells these uploads from others that the locker has locks for; set
+        before :meth:`start`.
     """
 
     _uploads: Uploads
     _clock: IReactorTime
     _random: Callable[[], float] = random.random
+    house: str = field(init=False, default="")
     _sweeper: Sweeper = field(init=False)
     _recovery: Outcome[None] | None = field(init=False, default=None)
     _work: Deferred[None] | None = field(init=False, default=None)
@@ -79,15 +85,18 @@ class Housekeeper:
             await self._recover()
         while True:
             lock = await self._elect()
-            if not recovers:
-                await self._recover()  # what the one before has left, if he died
-            recovers = False
-            await self._keep(lock)
+            try:
+                if not recovers:
+                    await self._recover()  # what the one before has left, if he died
+                recovers = False
+                await self._keep(lock)
+            finally:
+                lock.release()
 
     async def _elect(self) -> ILock:
         while True:
             try:
-                lock = await self._uploads.locker.try_acquire(HOUSE)
+                lock = await self._uploads.locker.try_acquire(HOUSE + self.house)
             except LocksUnavailable:
                 lock = None
             if lock is not None:
@@ -101,7 +110,6 @@ class Housekeeper:
             await lock.when_lost()
         finally:
             self._sweeper.stop()
-            lock.release()
 
     async def _recover(self) -> None:
         self._recovery = Outcome.of(self._recover_all())

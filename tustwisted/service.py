@@ -10,11 +10,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tustwisted.abilities import IFences
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.housekeeping import Housekeeper
 from tustwisted.interfaces import IDataStore, ILocker
-from tustwisted.lock.directory import DirectoryLock
+from tustwisted.lock.directory import DirectoryLock, name_of
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
@@ -51,11 +52,16 @@ class UploadsService(Service):
 
     :param uploads: the core.
     :param disk: its threads.
+    :param directory: of these uploads, by which one process keeps house for all that
+        share it; ``None``: all that share the locker share the uploads.
     """
 
-    def __init__(self, uploads: Uploads, disk: Disk) -> None:
+    def __init__(
+        self, uploads: Uploads, disk: Disk, directory: str | None = None
+    ) -> None:
         self.uploads = uploads
         self._disk = disk
+        self._directory = directory
         self._housekeeper = Housekeeper(uploads, uploads.clock)
         self._is_stopping = False
 
@@ -151,7 +157,7 @@ class UploadsService(Service):
             switched_off=switched_off,
             expiration=Expiration(expire_after_s, expire_finished_after_s),
         )
-        return cls(uploads, disk)
+        return cls(uploads, disk, directory)
 
     def startService(self) -> None:
         """
@@ -175,7 +181,16 @@ class UploadsService(Service):
         """
         if self._is_stopping:
             raise StillStopping
+        if self.uploads.locker.is_leasing and not IFences.providedBy(
+            self.uploads.store
+        ):
+            log.warn(
+                "this store cannot shut out a process that was frozen past its lease: "
+                "two may write to one upload then"
+            )
         await self.uploads.start()
+        if self.uploads.locker.is_leasing and self._directory is not None:
+            self._housekeeper.house = f".{name_of(self._directory)}"
         self._disk.start()
 
     def keep_house(self, recovers: bool = True) -> None:

@@ -33,12 +33,15 @@ class Sweeper:
     _uploads: Uploads
     _clock: IReactorTime
     _is_running: bool = field(init=False, default=False)
+    _is_sweeping: bool = field(init=False, default=False)
     _next: IDelayedCall | None = field(init=False, default=None)
 
     def start(self) -> None:
-        """Sweep from now on, if the store can be swept."""
-        if ISweeps.providedBy(self._uploads.store):
-            self._is_running = True
+        """Sweep from now on, if the store can be swept; harmless when started."""
+        if self._is_running or not ISweeps.providedBy(self._uploads.store):
+            return
+        self._is_running = True
+        if not self._is_sweeping:  # else the next one comes after that
             self._sweep_in(min(FIRST_SWEEP_S, self._interval_s))
 
     def stop(self) -> None:
@@ -62,6 +65,7 @@ class Sweeper:
 
     async def _sweep(self) -> None:
         began = self._clock.seconds()
+        self._is_sweeping = True
         try:
             swept = await self._uploads.sweep()
             log.info(
@@ -75,6 +79,7 @@ class Sweeper:
         except ServerShutdown:
             pass
         finally:
+            self._is_sweeping = False
             took_s = self._clock.seconds() - began
             if self._is_running:
                 self._sweep_in(max(self._interval_s, REST * took_s))

@@ -9,7 +9,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tustwisted.errors import DirectoryInUse, OtherLocker, StoreUnusable
-from tustwisted.lock.directory import LOCK_NAME, DirectoryLock, LockerKind
+from tustwisted.lock.directory import LOCK_NAME, DirectoryLock, LockerKind, name_of
 
 _HOLD = """
 import sys
@@ -21,6 +21,27 @@ sys.stdin.read()
 
 
 MEMORY, FILE, REDIS = LockerKind
+
+
+class NameTests(SynchronousTestCase):
+    """Directories have names of their own."""
+
+    def test_name(self) -> None:
+        """One directory has one name, whoever holds it, and no other has the same."""
+        one, other = self.mktemp(), self.mktemp()
+        lock = DirectoryLock(one, LockerKind.REDIS)
+        lock.take()
+        name = name_of(one)
+        self.assertRegex(name, "^[0-9a-f]{32}$")
+        self.assertEqual(name_of(one), name)
+        lock.release()
+        self.assertEqual(name_of(one), name)
+        os.mkdir(other)
+        self.assertNotEqual(name_of(other), name)
+
+    def test_no_directory(self) -> None:
+        """A directory that is not there has none."""
+        self.assertRaises(StoreUnusable, name_of, self.mktemp())
 
 
 class DirectoryCase(SynchronousTestCase):

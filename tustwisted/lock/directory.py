@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from enum import Enum
 
 from attrs import define, field
@@ -17,6 +18,9 @@ from tustwisted.lock.kernel import ByteLocks, has_byte_locks
 
 LOCK_NAME = ".tustwisted.lock"
 """No upload id begins with a dot, so no upload ever meets this file."""
+
+
+_NAME_BYTES = 32
 
 
 class LockerKind(Enum):
@@ -92,6 +96,28 @@ class DirectoryLock:
         if self._locks is not None:
             self._locks.close()
             self._locks = None
+
+
+def name_of(directory: str) -> str:
+    """
+    Tell a name that no other upload directory has, wherever it is mounted.
+
+    It stands in the file of the lock, by whoever was the first to ask.
+
+    :raises StoreUnusable: it cannot be read or written.
+    """
+    try:
+        fd = os.open(
+            os.path.join(directory, LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        )
+        try:
+            if len(os.pread(fd, _NAME_BYTES, 0)) < _NAME_BYTES:
+                os.pwrite(fd, secrets.token_hex(_NAME_BYTES // 2).encode(), 0)
+            return os.pread(fd, _NAME_BYTES, 0).decode("ascii", "replace")
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise StoreUnusable(directory, _plainly(error)) from error
 
 
 def _plainly(error: OSError) -> str:
