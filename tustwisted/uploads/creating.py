@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 from attrs import frozen
 from twisted.logger import Logger
 
+from tustwisted.errors import LocksUnavailable, TusError, UploadLocked
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
@@ -63,9 +64,16 @@ class Creating:
             upload_id=upload.upload_id,
             length=length,
         )
-        if upload.awaits_finish:
+        return await self._finish(upload) if upload.awaits_finish else upload
+
+    async def _finish(self, upload: UploadInfo) -> UploadInfo:
+        try:
             return await self._finishing.finish(upload.upload_id)
-        return upload
+        except (LocksUnavailable, UploadLocked):
+            # Whoever asked for it believes that it is not there, and asks again.
+            with suppress(TusError):
+                await self._store.remove(upload.upload_id)
+            raise
 
     def plan_final(
         self,

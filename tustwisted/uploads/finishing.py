@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from tustwisted.errors import FinishFailed, TusError
 from tustwisted.interfaces import IDataStore
+from tustwisted.lock.held import Held
 from tustwisted.protocol.events import UploadFinished
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.uploads.locks import Locks
@@ -85,10 +86,14 @@ class Finishing:
         """
         require_id(upload_id)
         async with self._locks.held(upload_id) as held:
-            upload = await self._lookup.find_locked(upload_id)
-            if upload.awaits_finish:
-                return await self._step(held.store, upload)
-            return upload
+            return await self.finish_held(held, upload_id)
+
+    async def finish_held(self, held: Held, upload_id: str) -> UploadInfo:
+        """As :meth:`finish`, for the holder of an upload."""
+        upload = await self._lookup.find_locked(upload_id)
+        if upload.awaits_finish:
+            return await self._step(held.store, upload)
+        return upload
 
     async def recover(self) -> int:
         """

@@ -53,11 +53,18 @@ class Locks:
         if fences is None:
             return Held(lock, self._store)
         try:
+            lock.require_held()  # or it is the claim of a successor that is ended
             claim = await fences.claim(upload_id)
         except BaseException:
             lock.release()
             raise
-        return Held(lock, claim.store, claim)
+        held = Held(lock, claim.store, claim)
+        try:
+            lock.require_held()  # or what is claimed was somebody else's meanwhile
+        except BaseException:
+            await held.release()
+            raise
+        return held
 
     @asynccontextmanager
     async def held(self, upload_id: str) -> AsyncIterator[Held]:

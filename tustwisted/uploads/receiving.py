@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 
-from tustwisted.errors import ServerShutdown, UploadLocked
-from tustwisted.interfaces import ILock
+from tustwisted.errors import ServerShutdown, TusError, UploadLocked
+from tustwisted.interfaces import IDataStore, ILock
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
 from tustwisted.uploads.checks import check_without_lock
@@ -30,6 +31,7 @@ class Receiving:
     the wait for somebody else: what had arrived by then is to be kept.
     """
 
+    _store: IDataStore
     _locks: Locks
     _lookup: Lookup
     _ongoing: Ongoing
@@ -94,8 +96,14 @@ class Receiving:
         is_new: bool,
     ) -> Receiver:
         upload_id = (await finding).upload_id
-        lock = await self._lock(claim, upload_id)
-        held = await self._locks.hold(upload_id, lock)
+        try:
+            lock = await self._lock(claim, upload_id)
+            held = await self._locks.hold(upload_id, lock)
+        except TusError:
+            if is_new:  # nobody will ever learn its id
+                with suppress(TusError):
+                    await self._store.remove(upload_id)
+            raise
         try:
             self._ongoing.require_running()
             receiver = await self._opening.open(upload_id, chunk, held, is_new)

@@ -14,6 +14,8 @@ from tustwisted.abilities import ISearch, ISweeps, LeftAlone, Leftover
 from tustwisted.errors import TusError, UploadLocked, UploadNotFound
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.held import Held
+from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 
@@ -58,6 +60,7 @@ class Sweeping:
     _store: IDataStore
     _locks: Locks
     _lookup: Lookup
+    _finishing: Finishing
     _clock: IReactorTime
     _is_wanted: Callable[[], bool]
     _told: set[str] = field(init=False, factory=set)
@@ -85,9 +88,11 @@ class Sweeping:
         for upload in batch.uploads:
             if self._lookup.has_expired(upload):
                 await self._locked(upload.upload_id, swept, self._expire)
+            elif _is_left_unfinished(upload):
+                await self._locked(upload.upload_id, swept, self._finish)
         for leftover in batch.leftovers:
             clear = partial(self._clear, search, leftover)
-            await self._locked(leftover.upload_id, swept, clear)
+            await self._locked(leftover.upload_id, swept, clear, claims=False)
         for found in batch.left_alone:
             swept.left_alone += 1
             self._tell(found)
@@ -98,13 +103,20 @@ class Sweeping:
         upload_id: str,
         swept: Swept,
         work: Callable[[Held, str, Swept], Awaitable[None]],
+        claims: bool = True,
     ) -> None:
-        """Do some work under a lock, if nobody holds it and the sweep goes on."""
+        """
+        Do some work under a lock, if nobody holds it and the sweep goes on.
+
+        :param claims: as holders do; the store claims itself what it clears away.
+        """
         if not self._goes_on(swept):
             return
         try:
             lock = await self._locks.acquire_now(upload_id)
-            held = await self._locks.hold(upload_id, lock)
+            held = Held(lock, self._store)
+            if claims:
+                held = await self._locks.hold(upload_id, lock)
             try:
                 await work(held, upload_id, swept)
             finally:
@@ -124,6 +136,9 @@ class Sweeping:
             swept.expired += 1
             log.info("upload {upload_id} expired", upload_id=upload_id)
 
+    async def _finish(self, held: Held, upload_id: str, _: Swept) -> None:
+        await self._finishing.finish_held(held, upload_id)
+
     async def _clear(
         self, search: ISearch, leftover: Leftover, _: Held, upload_id: str, swept: Swept
     ) -> None:
@@ -139,3 +154,8 @@ class Sweeping:
                 name=found.name,
                 problem=found.problem,
             )
+
+
+def _is_left_unfinished(upload: UploadInfo) -> bool:
+    """Tell whether a finish step is due that nobody has tried in vain before."""
+    return upload.awaits_finish and upload.state is not UploadState.FINISH_FAILED

@@ -104,10 +104,15 @@ class Uploads:
             store, limit, self._random_bytes, self._now_s, locks, self._finishing
         )
         opening = Opening(lookup, self._disk, step, limit)
-        self._receiving = Receiving(locks, lookup, self._ongoing, opening, limit)
+        self._receiving = Receiving(store, locks, lookup, self._ongoing, opening, limit)
         self._readings = Readings(store, lookup, self._disk, self.clock)
         self._sweeping = Sweeping(
-            store, locks, lookup, self.clock, is_wanted=lambda: self.is_running
+            store,
+            locks,
+            lookup,
+            self._finishing,
+            self.clock,
+            is_wanted=lambda: self.is_running,
         )
 
     # -- life --------------------------------------------------------------------------
@@ -336,6 +341,9 @@ class Uploads:
     def sweep(self, leftover_age_s: float | None = None) -> Deferred[Swept]:
         """
         Remove what has expired, and what a crash has left; once (D9).
+
+        A finish step that a crash has left undone is done as well, if it has not failed
+        before: whoever died need not come back to do it (D3).
 
         It disturbs nobody: what is in use is passed by, the work is done in small
         steps with pauses, and a stop ends it early.
