@@ -89,14 +89,24 @@ class Client:
         self.send(f"{top}\r\n\r\n".encode())
 
     def begin_patch(
-        self, path: str, offset: int, length: int | None, *headers: str
+        self,
+        path: str,
+        offset: int,
+        length: int | None,
+        *headers: str,
+        start: bytes = b"",
     ) -> None:
-        """Send the headers of a PATCH, whose body is chunked if it has no length."""
+        """
+        Send the headers of a PATCH, whose body is chunked if it has no length.
+
+        :param start: of the body; sent in one go with the headers.
+        """
         top = PATCH.format(path=path, host=self.host, offset=offset)
         framing = "Transfer-Encoding: chunked"
         if length is not None:
             framing = f"Content-Length: {length}"
-        self.send((top + "\r\n".join([framing, *headers]) + "\r\n\r\n").encode())
+        head = (top + "\r\n".join([framing, *headers]) + "\r\n\r\n").encode()
+        self.send(head + start)
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
