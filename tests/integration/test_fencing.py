@@ -70,6 +70,18 @@ class FrozenTests(SynchronousTestCase):
         first.until_offset(path, HALF)
         return path, holder
 
+    def freeze_at(
+        self, where: str, content: bytes
+    ) -> tuple[Daemon, Daemon, str, Client]:
+        """Have the first daemon freeze while it gets the other half of an upload."""
+        first = self.start_freezing(where)
+        second = self.start_second(first)
+        path, holder = self.begin(first)
+        self.arm(first)
+        holder.send(content[HALF:])
+        self.until_frozen(first)
+        return first, second, path, holder
+
     def thaw(self, first: Daemon) -> None:
         """Let the process go on."""
         first.process.send_signal(signal.SIGCONT)
@@ -113,12 +125,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_a_write(self) -> None:
         """Frozen between its last check and its write, it writes to no upload."""
-        first = self.start_freezing("pwritev:1")
-        second = self.start_second(first)
-        path, holder = self.begin(first)
-        self.arm(first)
-        holder.send(self.other[HALF:])
-        self.until_frozen(first)
+        first, second, path, holder = self.freeze_at("pwritev:1", self.other)
         response = second.client().patch(path, HALF, self.content[HALF:])
         self.assertEqual(response.status, 204)
         self.thaw(first)
@@ -127,12 +134,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_a_write_beside_a_writer(self) -> None:
         """The same while the second is in the middle of its body."""
-        first = self.start_freezing("pwritev:1")
-        second = self.start_second(first)
-        path, holder = self.begin(first)
-        self.arm(first)
-        holder.send(self.other[HALF:])
-        self.until_frozen(first)
+        first, second, path, holder = self.freeze_at("pwritev:1", self.other)
         newcomer = second.client()
         newcomer.begin_patch(path, HALF, HALF)
         newcomer.send(self.content[HALF : HALF + MIB])
@@ -146,12 +148,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_its_last_check(self) -> None:
         """Frozen with all bytes written, it does not call them stored when thawed."""
-        first = self.start_freezing("fdatasync:1")
-        second = self.start_second(first)
-        path, holder = self.begin(first)
-        self.arm(first)
-        holder.send(self.content[HALF:])
-        self.until_frozen(first)
+        first, second, path, holder = self.freeze_at("fdatasync:1", self.content)
         offset = second.offset(path)
         self.assertEqual(offset, SIZE)
         self.assertEqual(second.client().patch(path, SIZE, b"").status, 204)
@@ -161,12 +158,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_a_record(self) -> None:
         """Frozen before it replaces the record, it replaces none when thawed."""
-        first = self.start_freezing("replace:1")
-        second = self.start_second(first)
-        path, holder = self.begin(first)
-        self.arm(first)
-        holder.send(self.content[HALF:])
-        self.until_frozen(first)
+        first, second, path, holder = self.freeze_at("replace:1", self.content)
         gone = second.client()
         self.assertEqual(gone.request("DELETE", path).status, 204)
         self.thaw(first)
