@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -51,7 +53,8 @@ class WireTests(SynchronousTestCase):
         self.wire = Wire(self.end)
         self.heard: list[object] = []
         hearing = Hearing(2, lambda: self.heard.append("ready"), self.heard.append)
-        self.reader = PipeReader(self.reactor, fd, Lines(hearing.told))
+        self.lines = Lines(hearing.told)
+        self.reader = PipeReader(self.reactor, fd, self.lines)
         self.log = Logger(namespace="tustwisted.some", observer=self.wire)
         self.is_open = True
         self.addCleanup(self.close)
@@ -172,6 +175,58 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(numbers, [*range(len(numbers) - 1), 200])
         self.assertGreater(lost, 0)
         self.assertEqual(lost + len(numbers), 201)
+
+    def test_interrupted_by_itself(self) -> None:
+        """What a signal handler tells in the middle of a line follows that line."""
+        write = os.write
+        inside = ["second", "third"]
+
+        def interrupted(fd: int, data: bytes) -> int:
+            written = write(fd, data[:10])
+            if inside:
+                self.log.info(inside.pop(0))
+            return written
+
+        self.patch(os, "write", interrupted)
+        self.log.info("first")
+        told = [formatEvent(event) for event in self.events()]
+        self.assertEqual(told, ["first", "second", "third"])
+
+    def test_interrupted_by_signals(self) -> None:
+        """Each line is whole and comes once, wherever a signal's handler told one."""
+        ticks = 0
+
+        def tick(number: int, frame: object) -> None:
+            nonlocal ticks
+            ticks += 1
+            self.log.info("tick")
+            if ticks == 300:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        signal.signal(signal.SIGALRM, tick)
+        data: list[bytes] = []
+        reading = threading.Thread(target=lambda: data.extend(self.until_end()))
+        reading.start()
+        told = 0
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        while ticks < 300:
+            self.log.info("{number}", number=told)
+            told += 1
+        self.close_worker()
+        reading.join()
+        with capturedLogs() as events:
+            self.lines.came(b"".join(data))
+        texts = [formatEvent(event) for event in events]
+        self.assertEqual(texts.count("tick"), ticks)
+        rest = [text for text in texts if text != "tick"]
+        self.assertEqual(rest, [str(number) for number in range(told)])
+
+    def until_end(self) -> Iterator[bytes]:
+        """Read what the worker tells, in any thread, until it has ended."""
+        os.set_blocking(self.reader.fileno(), True)
+        while data := os.read(self.reader.fileno(), 65536):
+            yield data
 
 
 class LinesTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from typing import Final
 
 from twisted.logger import (
@@ -40,6 +41,9 @@ class Wire:
     """
     The worker's end: what was told is in the pipe, so a death loses none of it.
 
+    All threads may tell, and so may a signal handler or a destructor that interrupts
+    one that is telling.
+
     A supervisor that does not read holds a worker up once, for :data:`PATIENCE_MS`;
     from then on it costs it its events, not its work.
 
@@ -49,7 +53,9 @@ class Wire:
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
-        self._lock = threading.Lock()  # events come from all threads
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._waiting: deque[str] = deque()
         self._rest = b""
         self._lost = 0
 
@@ -75,14 +81,26 @@ class Wire:
         self._tell(text)
 
     def _tell(self, line: str) -> None:
+        self._waiting.append(line)
         with self._lock:
-            if self._rest and not self._flush(0):
-                self._lost += 1
-                return
-            if self._lost:
-                self._rest, self._lost = _line(EVENT + _losses(self._lost)), 0
-            self._rest += _line(line)
-            self._flush(PATIENCE_MS)
+            # What interrupts the inner loop, on its own thread, leaves its line to it;
+            # the outer one looks again, so that none stays that came at its end.
+            while self._waiting and not self._is_writing:
+                self._is_writing = True
+                try:
+                    while self._waiting:
+                        self._write(self._waiting.popleft())
+                finally:
+                    self._is_writing = False
+
+    def _write(self, line: str) -> None:
+        if self._rest and not self._flush(0):
+            self._lost += 1
+            return
+        if self._lost:
+            self._rest, self._lost = _line(EVENT + _losses(self._lost)), 0
+        self._rest += _line(line)
+        self._flush(PATIENCE_MS)
 
     def _flush(self, patience_ms: int) -> bool:
         """Write what is left; whether that is all."""
