@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import (
     LogEvent,
     Logger,
@@ -23,9 +24,8 @@ from twisted.logger import (
 from twisted.python import log as legacy
 from twisted.trial.unittest import SynchronousTestCase
 
-from tustwisted.workers import wire as wire_module
 from tustwisted.workers.hearing import MOST_BYTES, Hearing, Lines, PipeReader
-from tustwisted.workers.wire import Wire
+from tustwisted.workers.wire import PATIENCE_S, TRUST_S, Wire
 
 
 class NoReactor:
@@ -50,7 +50,9 @@ class WireTests(SynchronousTestCase):
         """Make both ends."""
         self.reactor = NoReactor()
         fd, self.end = os.pipe()
-        self.wire = Wire(self.end)
+        self.clock = Clock()
+        self.waits_s: list[float] = []
+        self.wire = Wire(self.end, self.clock.seconds, self.wait)
         self.heard: list[object] = []
         hearing = Hearing(2, lambda: self.heard.append("ready"), self.heard.append)
         self.lines = Lines(hearing.told)
@@ -58,6 +60,12 @@ class WireTests(SynchronousTestCase):
         self.log = Logger(namespace="tustwisted.some", observer=self.wire)
         self.is_open = True
         self.addCleanup(self.close)
+
+    def wait(self, fd: int, wait_s: float) -> bool:
+        """Stand for a wait in which the supervisor reads nothing."""
+        self.clock.advance(wait_s)
+        self.waits_s.append(wait_s)
+        return False
 
     def close(self) -> None:
         """Close the worker's end, and what the supervisor's has left."""
@@ -161,7 +169,6 @@ class WireTests(SynchronousTestCase):
 
     def test_frozen_supervisor(self) -> None:
         """What cannot be told is lost and counted; what was begun is ended."""
-        self.patch(wire_module, "PATIENCE_MS", 0)
         for number in range(200):
             self.log.info("{number} {text}", number=number, text="x" * 5000)
         numbers: list[int] = []
@@ -175,6 +182,54 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(numbers, [*range(len(numbers) - 1), 200])
         self.assertGreater(lost, 0)
         self.assertEqual(lost + len(numbers), 201)
+        self.assertEqual(self.waits_s, [PATIENCE_S])
+
+    def test_slow_supervisor(self) -> None:
+        """One that takes a little now and then holds a worker up once, no more."""
+        for _ in range(100):
+            self.fill()
+            os.read(self.reader.fileno(), 8192)
+            self.clock.advance(TRUST_S / 2)
+        self.assertEqual(self.waits_s, [PATIENCE_S])
+
+    def fill(self) -> None:
+        """Tell more than the pipe takes."""
+        for _ in range(30):
+            self.log.info("{text}", text="x" * 5000)
+
+    def test_trusted_again(self) -> None:
+        """A supervisor that was in time for long is worth another wait."""
+        for count in (1, 2):
+            self.fill()
+            self.assertEqual(len(self.waits_s), count)
+            while self.events():
+                pass
+            self.log.info("this is taken, and tells what was lost")
+            self.clock.advance(TRUST_S)
+
+    def test_long_line(self) -> None:
+        """The wait for a line has one end, however often a part of it is taken."""
+        reader = self.reader.fileno()
+
+        def wait(fd: int, wait_s: float) -> bool:
+            self.waits_s.append(wait_s)
+            self.clock.advance(PATIENCE_S / 4)
+            return bool(os.read(reader, 8192))
+
+        wire = Wire(self.end, self.clock.seconds, wait)
+        Logger(namespace="long", observer=wire).info("{text}", text="x" * 500_000)
+        self.assertEqual(self.waits_s, [PATIENCE_S * part / 4 for part in (4, 3, 2, 1)])
+
+    def test_waits_for_real(self) -> None:
+        """A worker whose pipe is full goes on when the supervisor has read."""
+        data: list[bytes] = []
+        reading = threading.Thread(target=lambda: data.extend(self.until_end()))
+        reading.start()
+        Wire(self.end).failed("x" * 500_000)
+        self.close_worker()
+        reading.join()
+        self.lines.came(b"".join(data))
+        self.assertEqual(self.heard, ["x" * 500_000])
 
     def test_interrupted_by_itself(self) -> None:
         """What a signal handler tells in the middle of a line follows that line."""
@@ -194,12 +249,13 @@ class WireTests(SynchronousTestCase):
 
     def test_interrupted_by_signals(self) -> None:
         """Each line is whole and comes once, wherever a signal's handler told one."""
+        log = Logger(observer=Wire(self.end))
         ticks = 0
 
         def tick(number: int, frame: object) -> None:
             nonlocal ticks
             ticks += 1
-            self.log.info("tick")
+            log.info("tick")
             if ticks == 300:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -211,7 +267,7 @@ class WireTests(SynchronousTestCase):
         told = 0
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
         while ticks < 300:
-            self.log.info("{number}", number=told)
+            log.info("{number}", number=told)
             told += 1
         self.close_worker()
         reading.join()

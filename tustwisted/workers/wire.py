@@ -8,6 +8,8 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from twisted.logger import (
@@ -27,13 +29,22 @@ PLAIN: Final = "plain "
 MESSAGE: Final = "failure_message"
 """The field of an event that has the message of its failure."""
 
-PATIENCE_MS: Final = 1000
-"""How long a worker waits for a supervisor that does not read."""
+PATIENCE_S: Final = 1.0
+"""How long a worker waits until a supervisor has read enough to take a line."""
+
+TRUST_S: Final = 30.0
+"""How long a supervisor must have been in time before a worker waits again."""
 
 _ASIDE: Final = frozenset(("log_level", "log_logger", "log_source", "message"))
 """What is in most events, and is no simple value in one that is all the same simple."""
 
 _SIMPLE: Final = frozenset((str, int, float, bool, type(None)))
+
+
+def _is_writable(fd: int, wait_s: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(wait_s * 1000))
 
 
 @implementer(ILogObserver)
@@ -44,15 +55,26 @@ class Wire:
     All threads may tell, and so may a signal handler or a destructor that interrupts
     one that is telling.
 
-    A supervisor that does not read holds a worker up once, for :data:`PATIENCE_MS`;
-    from then on it costs it its events, not its work.
+    A supervisor that does not read, or is slow, holds a worker up once, for
+    :data:`PATIENCE_S`.  From then on it costs it its events, not its work, until it has
+    taken all that came for :data:`TRUST_S`.
 
     :param fd: a pipe; not owned.
+    :param seconds: a clock.
+    :param wait: waits until the pipe takes more, for so many seconds; whether it does.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(
+        self,
+        fd: int,
+        seconds: Callable[[], float] = time.monotonic,
+        wait: Callable[[int, float], bool] = _is_writable,
+    ) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._seconds = seconds
+        self._wait = wait
+        self._waits_from_s = -inf
         self._lock = threading.RLock()
         self._is_writing = False
         self._waiting: deque[str] = deque()
@@ -94,22 +116,25 @@ class Wire:
                     self._is_writing = False
 
     def _write(self, line: str) -> None:
-        if self._rest and not self._flush(0):
+        now_s = self._seconds()
+        if self._rest and not self._flush(now_s):
             self._lost += 1
             return
         if self._lost:
             self._rest, self._lost = _line(EVENT + _losses(self._lost)), 0
         self._rest += _line(line)
-        self._flush(PATIENCE_MS)
+        self._flush(now_s + PATIENCE_S if now_s >= self._waits_from_s else now_s)
 
-    def _flush(self, patience_ms: int) -> bool:
-        """Write what is left; whether that is all."""
+    def _flush(self, end_s: float) -> bool:
+        """Write what is left, until then; whether that is all."""
         try:
             while self._rest:
                 try:
                     self._rest = self._rest[os.write(self._fd, self._rest) :]
                 except BlockingIOError:
-                    if not _writable(self._fd, patience_ms):
+                    left_s = end_s - self._seconds()
+                    if left_s <= 0 or not self._wait(self._fd, left_s):
+                        self._waits_from_s = self._seconds() + TRUST_S
                         return False
         except OSError:
             self._rest = b""  # the supervisor is dead: this process ends soon, too
@@ -153,9 +178,3 @@ def _losses(lost: int) -> str:
             "lost": lost,
         }
     )
-
-
-def _writable(fd: int, wait_ms: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(wait_ms))
