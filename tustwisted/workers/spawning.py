@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from attrs import define, field
@@ -67,12 +67,16 @@ class Spawner:
             lambda: self._gone(process, role.number),
         )
         self._running.add(process)
-        process.start(
-            [sys.executable, "-m", "tustwisted.workers", str(role.number)],
-            self._words,
-            self._orders(role, len(ports)),
-            {BALANCE_FD: self._balance_fd, **dict(enumerate(ports, FIRST_PORT_FD))},
-        )
+        try:
+            process.start(
+                [sys.executable, "-m", "tustwisted.workers", str(role.number)],
+                self._words,
+                self._orders(role, len(ports)),
+                {BALANCE_FD: self._balance_fd, **dict(enumerate(ports, FIRST_PORT_FD))},
+            )
+        except BaseException:
+            self._running.discard(process)
+            raise
         return process
 
     def settle(self, is_settled: Callable[[], bool], limit_s: float) -> None:
@@ -141,31 +145,25 @@ class WorkerProcess(ProcessProtocol):
         orders: Orders,
         inherits: dict[int, int],
     ) -> None:
-        """Run it."""
-        life, self._life = os.pipe()
-        wire, wire_end = os.pipe()
-        said, said_end = os.pipe()
-        self.readers = [
-            PipeReader(self._reactor, wire, Lines(self._hearing.told)),
-            PipeReader(self._reactor, said, Lines(self._hearing.said)),
-        ]
-        try:
+        """
+        Run it.
+
+        :raises OSError: the system has no room for it; nothing stays open.
+        """
+        with ExitStack() as theirs, ExitStack() as failing:
+            failing.callback(self._close)
+            life, self._life = os.pipe()
+            theirs.callback(os.close, life)
+            wire = self._read(self._hearing.told, theirs)
+            said = self._read(self._hearing.said, theirs)
             self._reactor.spawnProcess(
                 self,
                 command[0],
                 [*command, *words],
                 env={**os.environ, **orders.as_variable()},
-                childFDs={
-                    LIFE_FD: life,
-                    1: said_end,
-                    2: said_end,
-                    WIRE_FD: wire_end,
-                    **inherits,
-                },
+                childFDs={LIFE_FD: life, 1: said, 2: said, WIRE_FD: wire, **inherits},
             )
-        finally:
-            for fd in (life, wire_end, said_end):
-                os.close(fd)
+            failing.pop_all()
 
     @property
     def pid(self) -> int:
@@ -189,9 +187,7 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Listen to its last words, then tell of its end."""
-        self._end_life()
-        for reader in self.readers:
-            reader.finish()
+        self._close()
         self._gone()
         self._watcher.ended(_how(reason))
 
@@ -202,6 +198,18 @@ class WorkerProcess(ProcessProtocol):
     def _signal(self, number: int) -> None:
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess(number)
+
+    def _read(self, tell: Callable[[str], None], theirs: ExitStack) -> int:
+        """Read a new pipe; return the worker's end, which the stack will close."""
+        ours, end = os.pipe()
+        theirs.callback(os.close, end)
+        self.readers.append(PipeReader(self._reactor, ours, Lines(tell)))
+        return end
+
+    def _close(self) -> None:
+        self._end_life()
+        for reader in self.readers:
+            reader.finish()
 
     def _end_life(self) -> None:
         if self._life is not None:

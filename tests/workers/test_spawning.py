@@ -1,0 +1,104 @@
+"""Starting a worker's process, and what is left of it when it has ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.internet.error import ProcessDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tustwisted.workers.interfaces import IWatches
+from tustwisted.workers.role import WorkerRole
+from tustwisted.workers.spawning import Spawner
+
+
+class Reactor:
+    """Knows who reads, and starts no process while there is a problem."""
+
+    def __init__(self) -> None:
+        self.readers: set[object] = set()
+        self.problem: OSError | None = None
+
+    def addReader(self, reader: object) -> None:
+        """Add one."""
+        self.readers.add(reader)
+
+    def removeReader(self, reader: object) -> None:
+        """Remove one."""
+        self.readers.discard(reader)
+
+    def spawnProcess(self, *args: object, **kwargs: object) -> None:
+        """Start none, or say why."""
+        if self.problem is not None:
+            raise self.problem
+
+
+@implementer(IWatches)
+class Watcher:
+    """Takes note of what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def ready(self) -> None:
+        """Take note."""
+        self.told.append("ready")
+
+    def failed(self, sentence: str) -> None:
+        """Take note."""
+        self.told.append(sentence)
+
+    def ended(self, how: str) -> None:
+        """Take note."""
+        self.told.append(how)
+
+
+class SpawnerTests(SynchronousTestCase):
+    """Processes that could not be started, and those that have ended."""
+
+    def setUp(self) -> None:
+        """Make a spawner for two workers."""
+        self.reactor = Reactor()
+        self.spawner = Spawner(self.reactor, [], "/", 2, list)
+        self.watcher = Watcher()
+        self.process = self.spawner.spawn(WorkerRole(1), self.watcher)
+        self.addCleanup(os.close, self.spawner._balance_fd)
+        self.addCleanup(self.process.processEnded, Failure(ProcessDone(0)))
+
+    def open_files(self) -> set[str]:
+        """Tell which descriptors this process has."""
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+    def assert_nothing_stays(self) -> None:
+        """A start that fails leaves no descriptor, no reader and no process."""
+        running, readers = set(self.spawner._running), set(self.reactor.readers)
+        before = self.open_files()
+        self.assertRaises(OSError, self.spawner.spawn, WorkerRole(2), self.watcher)
+        self.assertEqual(self.open_files(), before)
+        self.assertEqual(self.reactor.readers, readers)
+        self.assertEqual(self.spawner._running, running)
+        self.assertEqual(self.watcher.told, [])
+
+    def test_process_that_cannot_be_made(self) -> None:
+        """Without room for a process nothing is left of the attempt."""
+        self.reactor.problem = OSError(11, "Resource temporarily unavailable")
+        self.assert_nothing_stays()
+
+    def test_no_descriptor_left(self) -> None:
+        """It is the same when some of the pipes can be had, and others cannot."""
+        pipe = os.pipe
+        for count in range(3):
+            left = [None] * count
+
+            def limited(left: list[None] = left) -> tuple[int, int]:
+                if not left:
+                    raise OSError(24, "Too many open files")
+                left.pop()
+                return pipe()
+
+            patched = self.patch(os, "pipe", limited)
+            self.assert_nothing_stays()
+            patched.restore()
