@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from twisted.internet.error import ProcessDone
+from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tustwisted.workers.hearing import PipeReader
 from tustwisted.workers.interfaces import IWatches
 from tustwisted.workers.role import WorkerRole
 from tustwisted.workers.spawning import Spawner
@@ -54,6 +55,17 @@ class Watcher:
     def ended(self, how: str) -> None:
         """Take note."""
         self.told.append(how)
+
+
+class BrokenReader(PipeReader):
+    """Fails when it is told to finish."""
+
+    def __init__(self) -> None:
+        """Read nothing."""
+
+    def finish(self) -> None:
+        """Fail."""
+        raise RuntimeError("no")
 
 
 class SpawnerTests(SynchronousTestCase):
@@ -102,3 +114,13 @@ class SpawnerTests(SynchronousTestCase):
             patched = self.patch(os, "pipe", limited)
             self.assert_nothing_stays()
             patched.restore()
+
+    def test_ends_whatever_was_left(self) -> None:
+        """The end of a worker is told although its last words could not be heard."""
+        self.process.readers.insert(0, BrokenReader())
+        self.process.processEnded(Failure(ProcessTerminated(signal=9)))
+        self.assertEqual(self.watcher.told, ["was ended by SIGKILL"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.spawner._running, set())
+        self.assertEqual(self.reactor.readers, set())
+        del self.process.readers[0]

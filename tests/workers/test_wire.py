@@ -150,11 +150,12 @@ class WireTests(SynchronousTestCase):
 
     def test_line_that_was_cut(self) -> None:
         """What a worker began to tell when it was killed is shown as it came."""
-        os.write(self.end, b'event {"log_for')
-        self.close_worker()
-        with capturedLogs() as events:
-            self.reader.finish()
-        self.assertEqual([e["text"] for e in events], ['event {"log_for'])
+        for line in ('event {"log_for', "event 7", "plain [1]", 'failed "no ro', ""):
+            self.lines.came(line.encode())
+            with capturedLogs() as events:
+                self.lines.ended()
+            self.assertEqual([e["text"] for e in events], [line] if line else [])
+        self.assertEqual(self.heard, [])
 
     def close_worker(self) -> None:
         """Close the worker's end."""

@@ -46,16 +46,17 @@ class Hearing:
         self._failed = failed
 
     def told(self, line: str) -> None:
-        """Do what a line of its wire says."""
+        """Do what a line of its wire says; one that says nothing is logged."""
         if line == READY:
             self._ready()
-        elif line.startswith(FAILED):
-            self._failed(json.loads(line.removeprefix(FAILED)))
-        else:
-            try:
+            return
+        try:
+            if line.startswith(FAILED):
+                self._failed(json.loads(line.removeprefix(FAILED)))
+            else:
                 globalLogPublisher(named(_event(line), self._number))
-            except Exception:  # the last line of one that was killed in the middle
-                self.said(line)
+        except Exception:  # the last line of one that was killed in the middle
+            self.said(line)
 
     def said(self, line: str) -> None:
         """Log a line of its standard output or error."""

@@ -16,6 +16,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.process import reapAllProcesses
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +33,8 @@ from tustwisted.workers.role import (
 )
 
 _LOOK_AGAIN_MS = 20
+
+log = Logger()
 
 
 @implementer(ISpawns)
@@ -187,8 +190,11 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Listen to its last words, then tell of its end."""
-        self._close()
-        self._gone()
+        for put_away in (*self._closings(), self._gone):
+            try:
+                put_away()
+            except Exception:  # Twisted would reap no process any more
+                log.failure("what a worker left could not be put away")
         self._watcher.ended(_how(reason))
 
     def _is_ready(self) -> None:
@@ -206,10 +212,12 @@ class WorkerProcess(ProcessProtocol):
         self.readers.append(PipeReader(self._reactor, ours, Lines(tell)))
         return end
 
+    def _closings(self) -> list[Callable[[], None]]:
+        return [self._end_life, *(reader.finish for reader in self.readers)]
+
     def _close(self) -> None:
-        self._end_life()
-        for reader in self.readers:
-            reader.finish()
+        for close in self._closings():
+            close()
 
     def _end_life(self) -> None:
         if self._life is not None:
