@@ -12,18 +12,15 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-from twisted.internet.error import ReactorNotRunning
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import globalLogBeginner
-from twisted.python.failure import Failure
 from twisted.python.reflect import namedAny
-from zope.interface import implementer
 
 from tustwisted.workers.balance import Balance
 from tustwisted.workers.inheriting import InheritingReactor, without_activation
+from tustwisted.workers.life import Life, end_hard_with_supervisor, ignore
 from tustwisted.workers.role import (
     BALANCE_FD,
     FIRST_PORT_FD,
@@ -34,48 +31,13 @@ from tustwisted.workers.role import (
 from tustwisted.workers.wire import Wire
 
 
-@implementer(IReadDescriptor)
-class Life:
-    """
-    Notices that the supervisor has died, or wants this worker to end.
-
-    :param reactor: is stopped then.
-    """
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    def fileno(self) -> int:
-        """Name the pipe."""
-        return LIFE_FD
-
-    def logPrefix(self) -> str:
-        """Name the pipe in logs."""
-        return type(self).__name__
-
-    def doRead(self) -> None:
-        """Stop: nothing is ever written to the pipe, so this is its end."""
-        self._reactor.removeReader(self)
-        self._reactor.callLater(0, self._stop)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Stop, as some reactors tell the end of a pipe."""
-        self.doRead()
-
-    def _stop(self) -> None:
-        # Service managers send SIGTERM to all processes of a service, so that may come
-        # just before or just after; Twisted takes a second stop for an error.
-        signal.signal(signal.SIGTERM, _ignore)
-        with suppress(ReactorNotRunning):
-            self._reactor.stop()
-
-
 def main() -> None:
     """Serve, until the supervisor ends or wants an end."""
     orders = Orders.take()
     sys.path[:] = orders.path
     for fd in range(WIRE_FD, FIRST_PORT_FD + orders.ports):
         os.set_inheritable(fd, False)  # a hook's process must not hold them open
+    end_hard_with_supervisor(LIFE_FD)
     wire = Wire(WIRE_FD)
     globalLogBeginner.beginLoggingTo([wire])
     namedAny(orders.reactor).install()
@@ -87,7 +49,7 @@ def main() -> None:
         wire.failed(str(problem).removeprefix("tustwisted: "))
         raise SystemExit(1) from None
     # Ctrl-C is for the supervisor, which ends its workers in order.
-    signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGINT, ignore)
     reactor.run()
 
 
@@ -100,7 +62,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     number = orders.number
 
     def stop() -> object:
-        signal.signal(signal.SIGTERM, _ignore)
+        signal.signal(signal.SIGTERM, ignore)
         balance.leave(number)
         return service.stopService()
 
@@ -127,7 +89,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     service.startService()
     balance.tell(number, 0)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
-    reactor.addReader(Life(reactor))
+    reactor.addReader(Life(reactor, LIFE_FD))
 
 
 @contextmanager
@@ -142,10 +104,6 @@ def _in_directory(path: str) -> Iterator[None]:
 def _sockets(ports: int) -> Iterator[socket.socket]:
     for fd in range(FIRST_PORT_FD, FIRST_PORT_FD + ports):
         yield socket.socket(fileno=fd)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing; unlike SIG_IGN, this is not passed on to processes that it starts."""
 
 
 if __name__ == "__main__":
