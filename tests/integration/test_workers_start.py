@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from tests.integration.certificate import write_certificate
 from tests.integration.commands import TWIST, TWISTD
@@ -38,9 +39,13 @@ class PortTests(WithWorkers):
         self.assertFalse(path.exists())
 
     def test_tls(self) -> None:
-        """Each worker speaks TLS, and finds its certificate where the command does."""
+        """
+        Each worker speaks TLS, and finds its certificate where the command does.
+
+        What Python finds in another directory, to which it goes, is never run.
+        """
         write_certificate(self.place / "server.pem")
-        self.place.joinpath("run").mkdir()
+        self.make_trap(self.place / "run")
         tls = f"ssl:{self.port}:privateKey=server.pem:interface=127.0.0.1"
         options = (f"--port={tls}", "--workers=2", f"--upload-dir={self.uploads}")
         daemon = self.daemon(*TWISTD[:-1], "--rundir=run", "tus", *options)
@@ -52,6 +57,14 @@ class PortTests(WithWorkers):
             self.upload(client)
         self.assertEqual({self.holder(client) for client in clients}, {1, 2})
         self.assertIn(f"serves https://127.0.0.1:{self.port}/files/", daemon.log)
+
+    def make_trap(self, directory: Path) -> None:
+        """Make a directory with modules that are none of ours."""
+        directory.mkdir()
+        for name in ("json", "socket", "sitecustomize", "attrs", "tustwisted"):
+            directory.joinpath(f"{name}.py").write_text(
+                f"raise SystemExit('{name} comes from a directory of data')"
+            )
 
     def test_activated(self) -> None:
         """A socket that systemd opened is inherited, and stays open at a stop."""

@@ -26,9 +26,9 @@ def processes(place: Path) -> dict[int, int]:
             is_ours = (path / "cwd").readlink().is_relative_to(place)
         except OSError:
             continue
-        is_worker = words[1:3] == ["-m", "tustwisted.workers"]
+        is_worker = words[1:4] == ["-P", "-m", "tustwisted.workers"]
         if is_ours and is_worker and is_alive(int(path.name)):
-            found[int(words[3])] = int(path.name)
+            found[int(words[4])] = int(path.name)
     return found
 
 

@@ -1,8 +1,6 @@
-"""What --workers takes, and what a worker is told."""
+"""What --workers takes."""
 
 from __future__ import annotations
-
-import os
 
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tustwisted.lock.directory import LockerKind
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.workers.options import check_workers, parse_workers
-from tustwisted.workers.role import Orders, WorkerRole
 
 
 class OptionTests(SynchronousTestCase):
@@ -34,28 +31,3 @@ class OptionTests(SynchronousTestCase):
         check_workers({"workers": 1, "locker": LockerKind.MEMORY})
         check_workers({"workers": 2, "locker": LockerKind.FILE})
         check_workers({"workers": 2, "locker": RedisURL("localhost")})
-
-
-class OrdersTests(SynchronousTestCase):
-    """What a worker is told when it is started."""
-
-    def test_round_trip(self) -> None:
-        """Orders come out of the environment as they went in, and once."""
-        orders = Orders(
-            number=2,
-            is_restart=True,
-            workers=3,
-            ports=1,
-            reactor="r",
-            path=["a", ""],
-            read_in="/",
-        )
-        os.environ.update(orders.as_variable())
-        self.assertEqual(Orders.take(), orders)
-        self.assertEqual(orders.role, WorkerRole(2, True))
-        error = self.assertRaises(SystemExit, Orders.take)
-        self.assertIn("twistd tus --workers", str(error))
-
-    def test_role_is_a_number(self) -> None:
-        """A worker's number counts from 1."""
-        self.assertRaises(ValueError, WorkerRole, 0)

@@ -1,7 +1,7 @@
 """
 The process of one worker, as the supervisor starts it.
 
-Not for people: ``twistd tus --workers N`` runs ``python -m tustwisted.workers`` with
+Not for people: ``twistd tus --workers N`` runs ``python -P -m tustwisted.workers`` with
 the words of its own command line, the orders in its environment, and open descriptors.
 """
 

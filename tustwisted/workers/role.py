@@ -25,6 +25,9 @@ FIRST_PORT_FD = 5
 VARIABLE = "_TUSTWISTED_WORKER"
 """Tells a worker its :class:`Orders`; it takes that out of its environment."""
 
+PYTHON_PATH = "PYTHONPATH"
+"""Tells Python where to look before a worker's code runs; restored by it."""
+
 
 @frozen
 class WorkerRole:
@@ -48,6 +51,7 @@ class Orders:
     :param ports: how many listening sockets it inherits.
     :param reactor: the module that installs the reactor.
     :param path: where Python looks for modules.
+    :param python_path: what the supervisor's own environment says of that.
     :param read_in: the directory in which the options were read; ``twistd`` goes to
         another one later.
     """
@@ -58,6 +62,7 @@ class Orders:
     ports: int
     reactor: str
     path: Sequence[str]
+    python_path: str | None
     read_in: str
 
     @property
@@ -67,7 +72,9 @@ class Orders:
 
     def as_variable(self) -> dict[str, str]:
         """Return what to add to a worker's environment."""
-        return {VARIABLE: json.dumps(asdict(self))}
+        # Names that are not absolute would be looked for where others may write.
+        path = os.pathsep.join(name for name in self.path if os.path.isabs(name))
+        return {VARIABLE: json.dumps(asdict(self)), PYTHON_PATH: path}
 
     @classmethod
     def take(cls) -> Orders:
@@ -77,8 +84,13 @@ class Orders:
         :raises SystemExit: there are none: this is no worker.
         """
         try:
-            return cls(**json.loads(os.environ.pop(VARIABLE)))
+            orders = cls(**json.loads(os.environ.pop(VARIABLE)))
         except KeyError:
             raise SystemExit(
                 "tustwisted.workers: is started by twistd tus --workers, not by hand"
             ) from None
+        if orders.python_path is None:
+            os.environ.pop(PYTHON_PATH, None)
+        else:
+            os.environ[PYTHON_PATH] = orders.python_path
+        return orders

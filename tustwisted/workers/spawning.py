@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.error import ProcessExitedAlready
@@ -27,10 +27,14 @@ from tustwisted.workers.role import (
     BALANCE_FD,
     FIRST_PORT_FD,
     LIFE_FD,
+    PYTHON_PATH,
     WIRE_FD,
     Orders,
     WorkerRole,
 )
+
+COMMAND: Final = (sys.executable, "-P", "-m", "tustwisted.workers")
+"""What a worker runs; -P keeps Python from looking in the working directory."""
 
 _LOOK_AGAIN_MS = 20
 
@@ -72,7 +76,7 @@ class Spawner:
         self._running.add(process)
         try:
             process.start(
-                [sys.executable, "-m", "tustwisted.workers", str(role.number)],
+                [*COMMAND, str(role.number)],
                 self._words,
                 self._orders(role, len(ports)),
                 {BALANCE_FD: self._balance_fd, **dict(enumerate(ports, FIRST_PORT_FD))},
@@ -107,7 +111,8 @@ class Spawner:
             workers=self._workers,
             ports=ports,
             reactor=type(self._reactor).__module__,
-            path=sys.path,
+            path=[name or self._read_in for name in sys.path],
+            python_path=os.environ.get(PYTHON_PATH),
             read_in=self._read_in,
         )
 
