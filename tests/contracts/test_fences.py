@@ -24,7 +24,7 @@ from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.testing import ImmediateDisk
 from tustwisted.testing_fences import FencesContract
 

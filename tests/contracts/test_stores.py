@@ -19,7 +19,8 @@ from zope.interface.verify import verifyObject
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
 from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from attrs import define, field
 from zope.interface import implementer
 
-from tustwisted.store.files import FileStat, IFiles
+from tustwisted.store.ifiles import FileStat, IFiles
 
 _BLOCK = 4
 """Bytes that reach the device together; small, so that small files can tear."""

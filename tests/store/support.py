@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.testing import ImmediateDisk
 
 _T = TypeVar("_T")

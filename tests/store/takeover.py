@@ -28,7 +28,8 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.chunk import FileChunk
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import CLAIMS
 from tustwisted.testing import ImmediateDisk
 

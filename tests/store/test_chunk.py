@@ -27,8 +27,9 @@ from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.chunk import FileChunk
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 
 RIGHT = bytes(range(1, 31))
 WRONG = b"\0" * 11

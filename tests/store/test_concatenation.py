@@ -40,8 +40,9 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.copying import PIECE_BYTES, STEP_BYTES
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.testing import ImmediateDisk
 from tustwisted.testing_concatenation import final
 

@@ -25,8 +25,9 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import FULL
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 
 CONTENT = bytes(range(1, 41))
 ID = "day/u"

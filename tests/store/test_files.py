@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.store.forgetful import ForgetfulFiles
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.writeout import start_write_out
 
 

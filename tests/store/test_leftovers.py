@@ -25,8 +25,9 @@ from tustwisted.errors import StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.search import BATCH_NAMES, MAX_ORPHANS
 
 OURS = "0123456789abcdef0123456789abcdef"

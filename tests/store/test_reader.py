@@ -15,7 +15,8 @@ from tustwisted.abilities import IUploadReader
 from tustwisted.errors import StorageFailed, UploadNotFinished, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.testing import ImmediateDisk
 
 CONTENT = bytes(range(256)) * 100

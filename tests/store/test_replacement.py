@@ -31,8 +31,9 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.copying import PIECE_BYTES, STEP_BYTES
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import CLAIMS
 
 REBOOTED = Host(HOST.machine_id, "boot 2")

@@ -27,7 +27,7 @@ from tustwisted.errors import NoSpace, TusError, UploadNotFound
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.lookup import look_up
 from tustwisted.store.noroom import NoRoom
 from tustwisted.store.passage import Passage

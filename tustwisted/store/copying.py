@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 
 STEP_BYTES: Final = 16 * 1024 * 1024
 """Copied in one go: a third of a second on a slow disk, so that a stop is prompt."""

@@ -32,8 +32,9 @@ from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_errors
-from tustwisted.store.files import IFiles, OsFiles
+from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
 from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace

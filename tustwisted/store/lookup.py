@@ -12,7 +12,7 @@ from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
-from tustwisted.store.files import FileStat
+from tustwisted.store.ifiles import FileStat
 from tustwisted.store.layout import RECORD_ENDING, UNVERIFIED_ENDING
 from tustwisted.store.offsets import read_unverified, tell
 from tustwisted.store.records import Record

@@ -15,7 +15,7 @@ from contextlib import suppress
 from attrs import define, field
 
 from tustwisted.errors import LockLost
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 """What is said of a directory that another machine, perhaps, has removed."""

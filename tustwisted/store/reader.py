@@ -11,7 +11,7 @@ from tustwisted.abilities import IUploadReader
 from tustwisted.errors import StorageFailed, UploadNotFinished, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error, storage_errors
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.lookup import Seen, look_up
 from tustwisted.store.shelf import Shelf
 

@@ -17,8 +17,8 @@ from contextlib import suppress
 from attrs import frozen
 
 from tustwisted.store.durability import Durability
-from tustwisted.store.files import IFiles
 from tustwisted.store.host import Host
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
 from tustwisted.store.passage import Passage
 from tustwisted.store.records import (

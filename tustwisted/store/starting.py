@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tustwisted.store import lookup
 from tustwisted.store.failures import FULL
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
 from tustwisted.store.shelf import Shelf
 

@@ -19,7 +19,7 @@ from tustwisted.errors import LockLost, StorageFailed
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error
-from tustwisted.store.files import IFiles
+from tustwisted.store.ifiles import IFiles
 
 log = Logger()
 
