@@ -33,7 +33,7 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
-from tustwisted.store.host import Host
+from tustwisted.store.host import Host, identity
 from tustwisted.testing import ImmediateDisk
 
 REBOOTED = Host(HOST.machine_id, "boot 2")
@@ -372,6 +372,17 @@ class RebootTests(StoreCase):
         """Without ids of machine and boot, the size is believed in."""
         self.begin(self.make(host=Host()), b"abcdef")
         self.assertEqual(run(self.make(host=Host()).info("u")).offset, 6)
+
+    def test_cloned_machines(self) -> None:
+        """Two that share a machine id, and live, take no bytes from each other."""
+        one, other = (
+            self.make(host=Host(identity("m", name), f"boot of {name}"))
+            for name in ("one", "other")
+        )
+        self.begin(one, b"abc")
+        self.assertEqual(append(other, "u", b"def"), 6)
+        self.assertEqual(append(one, "u", b"ghi"), 9)
+        self.assertEqual(self.content("u"), b"abcdefghi")
 
     def test_none_after_finish(self) -> None:
         """A store that no longer syncs cuts once, and then believes in the size."""
