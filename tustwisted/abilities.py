@@ -91,6 +91,7 @@ class IFences(Interface):
         frozen in between ends the claim of his successor.
 
         :raises UploadNotFound: not an id; there need be no such upload.
+        :raises LockLost: somebody else has claimed it meanwhile; nothing was claimed.
         :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
         """
 

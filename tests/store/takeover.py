@@ -202,7 +202,11 @@ class Holder:
 
     def live(self, story: Story, end: str = "releases") -> None:
         """Claim the upload, do something to it, and release it, freeze or die."""
-        self.claim = claim = run(self.store.claim(ID))
+        try:
+            self.claim = claim = run(self.store.claim(ID))
+        except LockLost as refused:
+            self.refused = refused
+            return
         store = claim.store
         assert isinstance(store, FileStore)
         try:

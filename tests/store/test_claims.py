@@ -274,11 +274,14 @@ class TwoAtOnceTests(ClaimCase):
             freeze = Freeze(10**6, lambda: others.append(self.claim()))  # noqa: B023
             store = self.make(files=intercepted(OsFiles(), freeze))
             freeze.number = freeze.count + number
-            first = self.claim(store)
+            holding = []
+            with contextlib.suppress(LockLost):
+                holding.append(self.holds(self.claim(store)))
             freeze.number = 0
             if not others:
                 break
-            self.assertLess(self.holds(first) + self.holds(others[0]), 2)
+            holding.append(self.holds(others[0]))
+            self.assertLess(sum(holding), 2)
             inode = self.inode()
             append(self.view(self.claim()), "u", b"def")
             self.assertNotEqual(self.inode(), inode)
@@ -295,7 +298,7 @@ class TwoAtOnceTests(ClaimCase):
 
         freeze = Freeze(10**6, take_over)
         store = self.make(files=intercepted(OsFiles(), freeze))
-        freeze.number = freeze.count + 5  # its own directory, made with two above it
+        freeze.number = freeze.count + 6  # its directory, with two above it, and lock
         first = self.claim(store)
         freeze.number = 0
         self.assertFalse(self.holds(first))
@@ -323,6 +326,46 @@ class TwoAtOnceTests(ClaimCase):
             append(self.view(others[0]), "u", b"def")
             run(others[0].release())
             self.assertEqual(self.claims(), [])
+
+    def interrupted(self, lock: Callable[[str], None]) -> FileStore:
+        """Make a store with whose claims something is done right before their lock."""
+
+        def meanwhile(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+            if name == "lock_directory":
+                lock(args[0])
+            return call()
+
+        return self.make(files=intercepted(OsFiles(), meanwhile))
+
+    def test_somebody_has_its_lock(self) -> None:
+        """A claim is lost if another one has locked it first, and dies then."""
+        self.begin(self.make(), b"abc")
+        held: list[int] = []
+        store = self.interrupted(
+            lambda path: held.append(OsFiles().lock_directory(path))
+        )
+        self.assertRaises(LockLost, run, store.claim("u"))
+        os.close(held[0])
+        self.assertEqual(self.claims(), [])
+        self.assertTrue(self.holds(self.claim()))
+
+    def test_somebody_has_taken_it_away(self) -> None:
+        """A claim is lost if another one has removed it before it was locked."""
+        self.begin(self.make(), b"abc")
+        self.assertRaises(LockLost, run, self.interrupted(os.rmdir).claim("u"))
+        self.assertEqual(self.claims(), [])
+
+    def test_it_cannot_be_cleared_away(self) -> None:
+        """A claim is lost too where what is left of it stays."""
+        self.begin(self.make(), b"abc")
+
+        def fill_and_hold(path: str) -> None:
+            self.put(os.path.relpath(f"{path}/small", self.directory), b"")
+            self.addCleanup(os.close, OsFiles().lock_directory(path))
+
+        store = self.interrupted(fill_and_hold)
+        self.assertRaises(LockLost, run, store.claim("u"))
+        self.assertEqual(len(self.claims()), 1)
 
 
 class LeftoverTests(ClaimCase):

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tustwisted.abilities import IClaim
-from tustwisted.errors import NoSpace, TusError, UploadNotFound
+from tustwisted.errors import LockLost, NoSpace, TusError, UploadNotFound
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
@@ -55,6 +55,7 @@ def begin_claim(shelf: Shelf, upload_id: str) -> tuple[Shelf, list[str]]:
 
     :returns: the shelf by the way of this claim, and the older ones: directories.
     :raises UploadNotFound: not an id.
+    :raises LockLost: somebody else has claimed it meanwhile; nothing was claimed.
     :raises NoSpace: or :class:`StorageFailed`; nothing was claimed.
     """
     shelf.layout.check(upload_id)
@@ -100,12 +101,16 @@ def _make_claim(shelf: Shelf, upload_id: str) -> tuple[str, int | None]:
         _make_directory(shelf, directory + ending)
         try:
             return directory + ending, files.lock_directory(directory + ending)
-        except OSError as error:
+        except (BlockingIOError, FileNotFoundError):
+            # There is a newer claim already, which is about to take this one for that
+            # of a dead process, or has.
+            with suppress(OSError):
+                files.remove_directory(directory + ending)
+            raise LockLost from None
+        except OSError:
             # It must not be there without its lock, which would tell that we are dead.
             with suppress(FileNotFoundError):
                 files.remove_directory(directory + ending)
-            if isinstance(error, BlockingIOError | FileNotFoundError):
-                return directory + ending, None  # there is a newer claim already
     _make_directory(shelf, directory)
     return directory, None
 

@@ -19,6 +19,7 @@ def fenced(shelf: Shelf, upload_id: str) -> Iterator[Shelf]:
     Claim an upload for some calls that block, if uploads are ever claimed here.
 
     :returns: the shelf by the way of the claim.
+    :raises LockLost: somebody else has claimed it meanwhile; nothing was claimed.
     :raises StorageFailed: (or :class:`NoSpace`) nothing was claimed.
     """
     with storage_errors(upload_id):
