@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.store.support import (
+    HOST,
     FailAt,
     FailCalls,
     Recorder,
@@ -26,6 +27,7 @@ from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
 from tustwisted.store.layout import CLAIMS
+from tustwisted.testing import ImmediateDisk
 
 
 class ClaimCase(StoreCase):
@@ -366,6 +368,54 @@ class TwoAtOnceTests(ClaimCase):
         store = self.interrupted(fill_and_hold)
         self.assertRaises(LockLost, run, store.claim("u"))
         self.assertEqual(len(self.claims()), 1)
+
+
+class LockTests(ClaimCase):
+    """Whether locks tell who is alive."""
+
+    def on(self, name: str | None) -> FileStore:
+        """Make a store on a network file system of some type, or on a local one."""
+        store = FileStore(
+            self.directory,
+            ImmediateDisk(),
+            read_host=lambda: HOST,
+            network_filesystem=lambda _: name,
+        )
+        run(store.start())
+        return store
+
+    def die(self, name: str | None) -> FileStore:
+        """Die with a claim, on a file system of some type; return the next process."""
+        store = self.on(name)
+        self.begin(store, b"abc")
+        claim = run(store.claim("u"))
+        passage = claim._shelf.passage
+        assert passage is not None
+        passage.close()  # as the kernel does it; or the lock of another mount
+        return store
+
+    def test_locks_of_this_machine(self) -> None:
+        """On a local file system a free lock tells that its holder is dead."""
+        store = self.die(None)
+        run(self.claim(store).release())
+        self.assertEqual(self.claims(), [])
+
+    def test_locks_of_a_network(self) -> None:
+        """Elsewhere it tells nothing, and he may be alive: no lock is taken even."""
+        store = self.die("fuse.sshfs")
+        inode = self.inode()
+        claim = self.claim(store)
+        self.assertEqual(len(self.claims()), 2)
+        append(self.view(claim), "u", b"def")
+        self.assertNotEqual(self.inode(), inode)
+
+    def test_locked_by_who_trusts_locks(self) -> None:
+        """Nor does it of a claim whose holder thought that it did."""
+        self.die(None)
+        inode = self.inode()
+        claim = self.claim(self.on("nfs4"))
+        append(self.view(claim), "u", b"def")
+        self.assertNotEqual(self.inode(), inode)
 
 
 class LeftoverTests(ClaimCase):

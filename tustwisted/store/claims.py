@@ -9,6 +9,7 @@ takes its place until the upload has another data file.
 
 A claim that ends in a hash of the boot id is locked by its process.  If the lock is
 free the process is dead, and nobody writes: so a crash on this machine costs no copy.
+On a network file system there are no such claims, for a lock may tell nothing there.
 """
 
 from __future__ import annotations
@@ -116,8 +117,13 @@ def _make_claim(shelf: Shelf, upload_id: str) -> tuple[str, int | None]:
 
 
 def _host_ending(shelf: Shelf) -> str:
-    """Tell how claims end whose locks, if they are free, tell that nobody is alive."""
-    boot_id = shelf.host.boot_id
+    """
+    Tell how claims end whose locks, if they are free, tell that nobody is alive.
+
+    Not on a network file system: two containers of this machine, and this boot, may
+    each have mounted it, and not see the locks of each other.
+    """
+    boot_id = shelf.host.boot_id if shelf.trusts_locks else ""
     return f"-{sha256(boot_id.encode()).hexdigest()[:16]}" if boot_id else ""
 
 

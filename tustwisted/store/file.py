@@ -24,6 +24,7 @@ from tustwisted.abilities import (
 )
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
+from tustwisted.lock.filesystem import network_filesystem
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store import changes, lookup, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
@@ -86,6 +87,9 @@ class FileStore:
     _read_host: Callable[[], Host] = read_host
     """Tells which machine and boot this is; called once, by :meth:`start`."""
 
+    _network_filesystem: Callable[[str], str | None] = network_filesystem
+    """Names a file system that other machines may use; called by :meth:`start`."""
+
     _held_bytes: int = HELD_BYTES
     """How much of a chunk is held in memory until it is verified."""
 
@@ -123,6 +127,7 @@ class FileStore:
             self._file_mode,
             self._dir_mode,
             self._seconds,
+            self._network_filesystem(layout.root) is None,
             self._random_bytes,
         )
         if self.durability.syncs:

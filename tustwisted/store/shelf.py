@@ -46,6 +46,9 @@ class Shelf:
     seconds: Callable[[], float]
     """Tells the time, seconds since 1970."""
 
+    trusts_locks: bool = True
+    """A lock on a directory holds for all who see it: the file system is local."""
+
     random_bytes: Callable[[int], bytes] = os.urandom
     """Gives bytes that no two claims have in common."""
 
