@@ -250,6 +250,12 @@ class ForgetfulFiles:
         self._directory(dirname(target)).set(basename(target), file)
         self._directory(dirname(source)).set(basename(source), None)
 
+    def can_rename(self, source: str, target: str) -> bool:
+        """Tell that all of this is one file system."""
+        self._directory(source)
+        self._directory(target)
+        return True
+
     def unlink(self, path: str) -> None:
         """Remove a name."""
         self._need(path)

@@ -6,6 +6,7 @@ All of it blocks, and whoever calls it holds the lock of the upload.
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 
 from attrs import evolve
@@ -18,7 +19,8 @@ from tustwisted.store.failures import (
     storage_error,
     storage_errors,
 )
-from tustwisted.store.lookup import Seen, look_up
+from tustwisted.store.lookup import Seen
+from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.records import MAX_RECORD_BYTES, Record
 from tustwisted.store.replacement import Replacement
 from tustwisted.store.shelf import Shelf
@@ -33,7 +35,7 @@ def find_end(shelf: Shelf, upload_id: str, offset: int) -> Seen:
     :raises OffsetConflict: it ends elsewhere.
     :raises StorageFailed: the file system failed.
     """
-    seen = look_up(shelf, upload_id)
+    seen = look_up_to_change(shelf, upload_id)
     if seen.info.offset != offset:
         raise OffsetConflict(seen.info.offset, offset)
     return seen
@@ -169,7 +171,7 @@ def put_length(shelf: Shelf, upload_id: str, length: int) -> None:
     :raises NoSpace: the length is still deferred.
     :raises StorageFailed: the length is still deferred.
     """
-    record = look_up(shelf, upload_id).record
+    record = look_up_to_change(shelf, upload_id).record
     with storage_errors(upload_id):
         shelf.put(
             evolve(record, info=evolve(record.info, length=length)),
@@ -188,7 +190,7 @@ def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:
     :raises NoSpace: the old state still holds.
     :raises StorageFailed: the old state still holds.
     """
-    seen = look_up(shelf, upload_id)
+    seen = look_up_to_change(shelf, upload_id)
     with storage_errors(upload_id):
         _secure(shelf, seen)
         shelf.put(_claim(shelf, seen, state), synced=shelf.durability.syncs)
@@ -283,6 +285,10 @@ def _withdraw(shelf: Shelf, upload_id: str) -> None:
             shelf.files.replace(record, removed)
             return
     except OSError as error:
+        if error.errno == errno.EXDEV:
+            shelf.require_claim()
+            shelf.files.replace(record, removed)
+            return
         if error.errno not in FULL:
             raise
         # The longer name may be what does not fit.

@@ -37,6 +37,7 @@ from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
+from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
@@ -247,7 +248,7 @@ class FileStore:
         passage = self._shelf.passage
         if passage is None or not passage.is_contested:
             return
-        seen = await self._disk.quick(lookup.look_up, self._shelf, upload_id)
+        seen = await self._disk.quick(look_up_to_change, self._shelf, upload_id)
         if seen.size is not None and must_replace(self._shelf, seen):
             replaced = await replace(self._shelf, self._disk, seen)
             await self._disk.quick(replaced.close)

@@ -22,6 +22,9 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 _CANNOT_SYNC_DIRECTORIES = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 """What some network and FUSE file systems say; their names are as safe as they are."""
 
+_NO_NAME = ".tustwisted.none"
+"""There is never a file of this name."""
+
 _SMALL_READ = 8192
 """Bytes; all but freak records come in one read of this size."""
 
@@ -140,6 +143,21 @@ class OsFiles:
     def replace(self, source: str, target: str) -> None:
         """See :meth:`IFiles.replace`."""
         os.replace(source, target)
+
+    def can_rename(self, source: str, target: str) -> bool:
+        """See :meth:`IFiles.can_rename`."""
+        if os.stat(source).st_dev != os.stat(target).st_dev:
+            return False
+        try:
+            # The kernel compares the mounts before it looks for the names.
+            os.rename(f"{source}/{_NO_NAME}", f"{target}/{_NO_NAME}")
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        return True
 
     def unlink(self, path: str) -> None:
         """See :meth:`IFiles.unlink`."""

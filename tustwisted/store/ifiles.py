@@ -127,6 +127,15 @@ class IFiles(Interface):
     def replace(source: str, target: str) -> None:
         """Rename a file at one stroke over another, if that is there."""
 
+    def can_rename(source: str, target: str) -> bool:
+        """
+        Tell whether names can be renamed from one directory into another one.
+
+        Not so between two file systems, nor between two mounts of one.
+
+        :raises FileNotFoundError: one of the directories is not there.
+        """
+
     def unlink(path: str) -> None:
         """Remove the name of a file."""
 

@@ -112,9 +112,28 @@ class Passage:
         if error.errno in _GONE and not self._files.exists(path):
             raise LockLost from None
 
+    def reaches(self, directory: str) -> bool:
+        """
+        Tell whether names can be renamed from here to a directory, if it is there.
+
+        :raises LockLost: the claim holds no more.
+        :raises OSError: the file system does not tell.
+        """
+        try:
+            return self._files.can_rename(self.directory, directory)
+        except OSError as error:
+            self.require_after(error)
+            if error.errno in _GONE:
+                return True  # whoever wants it there is told so
+            raise
+
     def take_away(self, path: str) -> None:
         """
         Unlink a file elsewhere.
+
+        Where no rename leads to, the claim is only looked at before; who is frozen
+        after that takes away what another one has put there.  But nobody has added
+        bytes to it: see :mod:`tustwisted.store.placement`.
 
         :raises LockLost: nothing was changed.
         :raises FileNotFoundError: it is not there.
@@ -125,6 +144,10 @@ class Passage:
         try:
             self._files.replace(path, gone)
         except OSError as error:
+            if error.errno == errno.EXDEV:
+                self.require()
+                self._files.unlink(path)
+                return
             self.require_after(error)
             raise
         with suppress(OSError):  # done again by whoever removes the directory
