@@ -142,15 +142,13 @@ class RefusedTests(WithWorkers):
         self.assertIn(sentence, output.splitlines()[-1])
         self.assertEqual(output.count(sentence), 1)
 
-    def test_bad_numbers(self) -> None:
+    def test_bad_number(self) -> None:
         """Only 1 to 64 are numbers of workers."""
-        for number in ("0", "65"):
-            code, output = self.run_to_end(*TWISTD, f"--workers={number}")
-            self.assertEqual(code, 1)
-            self.assertIn(
-                f"--workers {number}: must be a number from 1 to 64",
-                output.splitlines()[-1],
-            )
+        code, output = self.run_to_end(*TWISTD, "--workers=65")
+        self.assertEqual(code, 1)
+        self.assertIn(
+            "--workers 65: must be a number from 1 to 64", output.splitlines()[-1]
+        )
 
 
 class DaemonisedTests(WithWorkers):

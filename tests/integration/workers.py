@@ -84,10 +84,13 @@ class WithWorkers(InPlace):
         """Wait until no worker is left."""
         until(lambda: not processes(self.place), "no worker is left")
 
-    def serve(self, *options: str, command: tuple[str, ...] = TWISTD) -> Daemon:
+    def serve(
+        self, *options: str, command: tuple[str, ...] = TWISTD, **variables: str
+    ) -> Daemon:
         """Start a daemon with two workers, and wait until it is complete."""
         where = ("--port", str(self.port), "--workers", "2", *options)
         daemon = self.daemon(*command, *where)
+        daemon.variables = variables
         daemon.launch()
         self.until_complete(daemon.pid)
         return daemon

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 
 from tustwisted.daemon import listen_at
+from tustwisted.process import HARD_END_S
 from tustwisted.service import fail_if_failed
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
@@ -22,7 +23,7 @@ from tustwisted.workers.keeper import Keeper
 START_S: Final = 30.0
 """How long a command that starts workers waits for them before it returns."""
 
-KILL_S: Final = 11.0
+KILL_S: Final = HARD_END_S + 1
 """How long a stop waits for workers, which end by themselves before (T-241)."""
 
 Settle = Callable[[Callable[[], bool], float], None]
