@@ -9,6 +9,8 @@
 # make fuzz       40,000 hostile requests to the real daemon, two seeds, about a minute
 #                 (one more: .venv/bin/python -m tests.fuzz --requests 20000 --seed 3;
 #                 a finding says how to play it again; make test sends 2,000)
+# make campaign   every story of a take-over in the store against every other one, frozen
+#                 at each call; five minutes (make trial plays some of them)
 # make coverage   the tests with line and branch coverage
 # make lock       pin the newest allowed dependencies in requirements/
 # make clean      remove what make made; uploads/ stays
@@ -27,7 +29,7 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 	--no-annotate \
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
-.PHONY: run test lint types docs trial test-clients fuzz coverage lock clean
+.PHONY: run test lint types docs trial test-clients fuzz campaign coverage lock clean
 
 # No pid file: one left by a killed server could name a living process by chance.
 run: .venv/.run
@@ -56,6 +58,10 @@ test-clients: .venv/.dev $(JS)/node_modules/.made
 fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz --requests 20000 --seed 1
 	$(BIN)/python -m tests.fuzz --requests 20000 --seed 2
+
+campaign: .venv/.dev
+	TUSTWISTED_CAMPAIGN=1 $(BIN)/python -W default -m twisted.trial \
+		tests.store.test_takeover
 
 coverage: .venv/.dev
 	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)
