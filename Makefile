@@ -9,8 +9,9 @@
 # make fuzz       40,000 hostile requests to the real daemon, two seeds, about a minute
 #                 (one more: .venv/bin/python -m tests.fuzz --requests 20000 --seed 3;
 #                 a finding says how to play it again; make test sends 2,000)
-# make campaign   every story of a take-over in the store against every other one, frozen
-#                 at each call; five minutes (make trial plays some of them)
+# make campaign   eight minutes of what make trial does a part of: every story of a
+#                 take-over in the store against every other one, frozen at each call; and
+#                 clients that upload while workers, daemons and Redis are killed and frozen
 # make coverage   the tests with line and branch coverage
 # make lock       pin the newest allowed dependencies in requirements/
 # make clean      remove what make made; uploads/ stays
@@ -62,6 +63,8 @@ fuzz: .venv/.dev
 campaign: .venv/.dev
 	TUSTWISTED_CAMPAIGN=1 $(BIN)/python -W default -m twisted.trial \
 		tests.store.test_takeover
+	$(BIN)/python -m tests.chaos --locker file --seconds 60 --seed 1
+	$(BIN)/python -m tests.chaos --locker redis --seconds 90 --seed 2
 
 coverage: .venv/.dev
 	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)

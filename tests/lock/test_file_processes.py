@@ -181,8 +181,9 @@ class KilledTests(ProcessCase):
         other.take("u")
         other.tell("release u")
         holder.take("u")
+        before = len(holder.heard)  # its wish may have been told twice
         self.assert_kept_apart(other, self.start())
-        self.assertNotIn("wished u", [line for line, _ in holder.heard])
+        self.assertNotIn("wished u", [line for line, _ in holder.heard[before:]])
 
     def test_programs_inherit_no_lock(self) -> None:
         """What a killed process has started does not keep its locks."""
