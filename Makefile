@@ -50,8 +50,9 @@ docs: .venv/.dev
 	$(BIN)/python -m pydoctor --quiet
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+# Two processes: most tests wait for others half of the time.
 trial: .venv/.dev
-	$(BIN)/python -W default -m twisted.trial $(TESTS)
+	PYTHONWARNINGS=default $(BIN)/python -m twisted.trial -j 2 $(TESTS)
 
 test-clients: .venv/.dev $(JS)/node_modules/.made
 	TUSTWISTED_CLIENTS=all $(BIN)/python -W default -m twisted.trial tests.clients

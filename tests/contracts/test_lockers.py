@@ -14,7 +14,7 @@ from tustwisted.lock.shared import SharedLocker
 from tustwisted.lockers import LockerChoice, make_locker, parse_locker
 from tustwisted.testing import LockContract
 
-TTL_S = 2.0
+TTL_S = 5.0
 
 
 class OurLockers(LockContract, TestCase):
