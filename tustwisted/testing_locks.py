@@ -345,6 +345,7 @@ class LockContract(_Mixin):
         self.assertLessEqual(used[0] / MANY, MAX_BYTES)
         self.assertEqual(_descriptors(), descriptors)
         for lock in locks:
+            lock.require_held()
             lock.release()
         await self._moment()
         (await self._take(locker, ids[0])).release()

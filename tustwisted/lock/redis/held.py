@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    FirstError,
+    gatherResults,
+    succeed,
+)
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +28,13 @@ log = Logger()
 
 RENEWALS = 3
 """How often a lease is renewed in the time that it lasts."""
+
+CALLS = 8
+"""
+How many calls that renew leases are under way at once.  By one at a time ten thousand
+locks wait for a hundred answers, each behind all else that was asked, and are lost on a
+busy connection; thousands of tokens in one go hold the reactor.
+"""
 
 
 class _State(Enum):
@@ -167,15 +180,23 @@ class Held:
 
     async def _renew(self) -> None:
         began = self._terms.now()
-        locks = iter(list(self._locks.values()))
-        has_answered = True
-        # One call after the other: thousands of tokens at once would hold the reactor.
-        while batch := list(itertools.islice(locks, BATCH)):
-            has_answered = await self._renew_batch(batch) and has_answered
-        if has_answered:
+        locks = iter(sorted(self._locks.values(), key=lambda lock: lock.deadline))
+        calls = [Deferred.fromCoroutine(self._renew_some(locks)) for _ in range(CALLS)]
+        try:
+            answers = await gatherResults(calls, consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()
+        if all(answers):
             self._renew_at = began + self._terms.ttl_s / RENEWALS
         else:
             self._renew_at = self._terms.now() + self._terms.retry_s
+
+    async def _renew_some(self, locks: Iterator[RedisLock]) -> bool:
+        """Renew batch after batch of what is left; tell if all were answered."""
+        has_answered = True
+        while batch := list(itertools.islice(locks, BATCH)):
+            has_answered = await self._renew_batch(batch) and has_answered
+        return has_answered
 
     def _renewed(self, result: Failure | None) -> None:
         self._renewing = None
