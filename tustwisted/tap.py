@@ -195,9 +195,10 @@ def makeService(options: Options) -> IService:
 
     from tustwisted.making import make_daemon
     from tustwisted.process import end_failed
-    from tustwisted.workers.wiring import make_supervisor
 
     failed = partial(end_failed, reactor)
     if options["workers"] > 1:
+        from tustwisted.workers.wiring import make_supervisor
+
         return make_supervisor(reactor, options, failed)
     return make_daemon(reactor, options, failed=failed)
