@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tustwisted import errors
 from tustwisted.errors import CannotStart, InvalidHeader, TusError
+from tustwisted.protocol.answers import HttpAnswer
 
 EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.UnsupportedVersion: {"received": "0.2.2"},
@@ -46,6 +47,14 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.ReadTimeout: {"idle_s": 60.0},
     errors.NoSpace: {},
     errors.StorageFailed: {},
+    errors.HookRefusal: {"response": HttpAnswer(402)},
+    errors.AccessDenied: {"response": HttpAnswer(401)},
+    errors.UploadRejected: {"response": HttpAnswer(402)},
+    errors.TerminationRejected: {"response": HttpAnswer()},
+    errors.UploadStopped: {"response": HttpAnswer()},
+    errors.FinishRejected: {"response": HttpAnswer()},
+    errors.HookFailed: {},
+    errors.EventsWaiting: {},
     errors.FinishFailed: {"upload_id": "users/7/film.mp4"},
 }
 """Every error that a request can end with, and facts to build it from."""
@@ -55,6 +64,7 @@ STARTING: dict[type[CannotStart], dict[str, object]] = {
     errors.DirectoryInUse: {"directory": "/srv/uploads"},
     errors.OtherLocker: {"directory": "/srv/uploads", "locker": "memory"},
     errors.LockerUnusable: {"directory": "/srv/uploads", "problem": "needs Linux"},
+    errors.HookUnusable: {"option": "--hooks-dir h", "problem": "is no directory"},
     errors.CannotListen: {"address": "tcp:80", "problem": "permission denied"},
 }
 """Every error that keeps the daemon from starting; the operator reads these."""
@@ -184,8 +194,12 @@ class CannotStartTests(SynchronousTestCase):
     def test_fix(self) -> None:
         """The line tells what to do: which option to change."""
         for kind, facts in STARTING.items():
-            option = "--port" if kind is errors.CannotListen else "--upload-dir"
-            self.assertIn(f"choose another {option}", str(kind(**facts)))
+            fix = "choose another --upload-dir"
+            if kind is errors.CannotListen:
+                fix = "choose another --port"
+            elif kind is errors.HookUnusable:
+                fix = "--hooks-dir h: "
+            self.assertIn(fix, str(kind(**facts)))
 
     def test_facts(self) -> None:
         """An error carries its facts as attributes."""

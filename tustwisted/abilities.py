@@ -7,7 +7,7 @@ unless the configuration switches it off; no other registration is needed (D9).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -158,6 +158,38 @@ class IUploadReader(Interface):
 
     def close() -> None:
         """Let go of the upload; harmless when done twice."""
+
+
+class IChoosesPath(Interface):
+    """A store whose ``create`` puts the bytes where ``info.storage.path`` says."""
+
+    def check_path(path: str) -> None:
+        """
+        Judge a path under the root of the store; looks at no file.
+
+        :raises ValueError: it leads out of there, or to what the store keeps for
+            itself; the message completes 'the path ...'.
+        """
+
+
+class IPlaces(Interface):
+    """A store whose finished uploads are files that can have another name."""
+
+    async def place(upload_id: str, names: Iterable[str], moves: bool) -> str:
+        """
+        Give the file of a whole upload a name that nobody has; for its holder.
+
+        Done twice, as after a crash, it finds the name that it gave before.
+
+        :param names: relative to where such files go, by preference; the first one that
+            is free is taken, and at the most some hundreds are tried.
+        :param moves: the file has only that name then, and the upload's record says so;
+            otherwise it has both, and terminating the upload leaves that one.
+        :returns: the absolute path.
+        :raises UploadNotFound: no such upload.
+        :raises NoSpace: or :class:`StorageFailed`; it has no new name, and can be
+            placed again.
+        """
 
 
 class IConcatenates(Interface):

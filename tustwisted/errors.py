@@ -8,7 +8,12 @@ secret or the text of an exception from below.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import define
+
+if TYPE_CHECKING:
+    from tustwisted.protocol.answers import HttpAnswer
 
 
 class TusError(Exception):
@@ -300,6 +305,69 @@ class StorageFailed(TusError):
         return "the upload could not be stored"
 
 
+# -- what hooks say --------------------------------------------------------------------
+
+
+@define(slots=False, eq=False)
+class HookRefusal(TusError):
+    """Root of what a hook of the application does not allow."""
+
+    response: HttpAnswer
+    """What the client is told instead of the usual answer."""
+
+    def __str__(self) -> str:
+        return "this server does not allow that"
+
+
+class AccessDenied(HookRefusal):
+    """Whoever asks may not do that, or nobody knows who he is (``pre-access``)."""
+
+    def __str__(self) -> str:
+        return "this server does not allow you to do that"
+
+
+class UploadRejected(HookRefusal):
+    """The upload may not be created (``pre-create``)."""
+
+    def __str__(self) -> str:
+        return "this server does not take this upload"
+
+
+class TerminationRejected(HookRefusal):
+    """The upload may not be removed (``pre-terminate``)."""
+
+    def __str__(self) -> str:
+        return "this server does not remove this upload"
+
+
+class UploadStopped(HookRefusal):
+    """The upload was ended, and is removed (``post-receive``)."""
+
+    def __str__(self) -> str:
+        return "this server has stopped this upload"
+
+
+class FinishRejected(HookRefusal):
+    """The upload may not be finished (``pre-finish``); that can be tried again."""
+
+    def __str__(self) -> str:
+        return "this server does not take this upload as it is"
+
+
+class HookFailed(TusError):
+    """A hook failed, or answered what cannot be used; it was logged."""
+
+    def __str__(self) -> str:
+        return "a hook of this server failed"
+
+
+class EventsWaiting(TusError):
+    """So many events wait for their delivery that no more may be caused now."""
+
+    def __str__(self) -> str:
+        return "too many events of this server wait to be delivered: try again later"
+
+
 @define(slots=False, eq=False)
 class FinishFailed(TusError):
     """All bytes are stored, but the finish step failed; it can be tried again."""
@@ -308,6 +376,10 @@ class FinishFailed(TusError):
 
     def __str__(self) -> str:
         return "all bytes are stored, but finishing failed: try again"
+
+
+class EventRefused(Exception):
+    """A hook will never take note of an event: it is a dead letter."""
 
 
 # -- what keeps the daemon from starting -----------------------------------------------
@@ -372,6 +444,18 @@ class LockerUnusable(CannotStart):
             f"cannot lock uploads in {self.directory}: {self.problem}; "
             "choose another --upload-dir or another --locker"
         )
+
+
+@define(slots=False, eq=False)
+class HookUnusable(CannotStart):
+    """A hook cannot work as it is configured."""
+
+    option: str
+    """Such as ``--hooks-dir hooks``: what says so."""
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.option}: {self.problem}"
 
 
 @define(slots=False, eq=False)

@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from tustwisted.protocol.answers import Answer
+    from tustwisted.protocol.events import Event, EventType
     from tustwisted.protocol.upload import UploadInfo, UploadState
 
 _P = ParamSpec("_P")
@@ -277,3 +279,56 @@ class IDisk(Interface):
 
     def copy(f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
         """Run a call that may take minutes, in a thread of its own kind."""
+
+
+class IHook(Interface):
+    """
+    Is asked before something happens to an upload, and told of it after.
+
+    Hooks are asked in the order in which they were given, and told each for itself.
+    """
+
+    name: str = Attribute(
+        """
+        What this hook is called: ``[a-z0-9.-]``, 1 to 80 characters, none twice.
+
+        What waits to be told to it is kept by this name, so it stays the same when the
+        process is started again.
+        """
+    )
+
+    events: frozenset[EventType] = Attribute(
+        """What it wants to hear of; nothing else is asked or told."""
+    )
+
+    async def start() -> None:
+        """
+        Get ready; nothing is opened before.
+
+        :raises CannotStart: it cannot work here.
+        """
+
+    async def stop() -> None:
+        """Let go of what ``start`` took, and end what is going on."""
+
+    async def ask(event: Event) -> Answer | None:
+        """
+        Say what is to be done; for ``pre-`` events, and for ``post-receive``.
+
+        The request waits, so it has an end; it is cancelled when nobody waits any more.
+
+        :returns: ``None``: go on.
+        :raises Exception: whatever it is, it is logged and the client gets a 500; for
+            ``post-receive`` it is only logged.
+        """
+
+    async def tell(event: Event) -> None:
+        """
+        Take note of a durable event; for one upload after the other.
+
+        It may be told again what it has taken note of before, with the same
+        ``event_id``: after a crash, or when the answer was lost.
+
+        :raises EventRefused: it will never take note of it.
+        :raises Exception: it could not; it is told again later.
+        """

@@ -11,7 +11,7 @@ from twisted.web.test.requesthelper import DummyRequest
 
 from tests.test_errors import EXAMPLES
 from tustwisted import errors
-from tustwisted.errors import InvalidHeader, NoSpace, TusError
+from tustwisted.errors import HookRefusal, InvalidHeader, NoSpace, TusError
 from tustwisted.web.problems import (
     INTERNAL,
     PROBLEMS,
@@ -58,6 +58,12 @@ OWN_CODES = {
     "ERR_PRECONDITION_FAILED": 412,  # RFC 9110
     "ERR_UPLOAD_EXISTS": 409,  # an application's own ids
     "ERR_LOCKS_UNAVAILABLE": 503,  # Redis cannot be asked
+    "ERR_ACCESS_DENIED": 403,  # a hook's pre-access
+    "ERR_UPLOAD_REJECTED": 400,  # T-066
+    "ERR_UPLOAD_TERMINATION_REJECTED": 400,  # T-124
+    "ERR_UPLOAD_STOPPED": 400,  # a hook's post-receive, as tusd
+    "ERR_UPLOAD_FINISH_REJECTED": 400,  # a hook's pre-finish
+    "ERR_EVENTS_WAITING": 503,  # the outbox is full
 }
 """What T-272 does not name, because no row or another one asks for it."""
 
@@ -67,7 +73,7 @@ KINDS = sorted(
         for found in vars(errors).values()
         if isinstance(found, type) and issubclass(found, TusError)
     }
-    - {TusError, InvalidHeader},  # never raised themselves
+    - {TusError, InvalidHeader, HookRefusal},  # never raised themselves
     key=lambda kind: kind.__name__,
 )
 

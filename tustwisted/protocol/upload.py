@@ -10,6 +10,8 @@ from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.metadata import Metadata
 
+MAX_OWNER_CHARACTERS = 200
+
 _in_range = validators.and_(validators.ge(0), validators.le(MAX_BYTES))
 
 
@@ -25,6 +27,30 @@ class UploadState(Enum):
     FINISHING = "finishing"
     FINISHED = "finished"
     FINISH_FAILED = "finish-failed"
+
+
+def is_owner(text: str) -> bool:
+    """Tell whether a string may be the owner of an upload: printable, 1 to 200 long."""
+    return 0 < len(text) <= MAX_OWNER_CHARACTERS and text.isprintable()
+
+
+@frozen
+class Storage:
+    """Where a store that has files keeps an upload."""
+
+    path: str
+    """
+    Of its bytes.
+
+    To a creation it is a wish, relative to the root of the store; what is told of an
+    upload is absolute.
+    """
+
+    record_path: str = ""
+    """Of its record; empty: there is no such file."""
+
+    placed_path: str = ""
+    """Of its bytes by another name, when it was finished; empty: there is none."""
 
 
 @frozen
@@ -58,6 +84,24 @@ class UploadInfo:
     concat_header: str = ""
     """``Upload-Concat`` of a final upload as the client sent it, printable ASCII."""
 
+    owner: str | None = field(default=None)
+    """Who created it, and alone may use it; ``None``: whoever may use the server."""
+
+    max_size_bytes: int | None = field(
+        default=None, validator=validators.optional(_in_range)
+    )
+    """How long it may get, if a hook has set that."""
+
+    expire_after_s: float | None = None
+    """How long it is kept unfinished, if a hook has set that."""
+
+    storage: Storage | None = field(default=None, eq=False)
+    """
+    Where its bytes lie, in a store that has files.
+
+    The store tells it; it is no fact by which two uploads differ.
+    """
+
     modified_s: float = field(default=0.0, eq=False)
     """
     When its last byte was stored, or it was created, seconds since 1970.
@@ -86,6 +130,11 @@ class UploadInfo:
         if self.state is UploadState.RECEIVING:
             return self.is_whole
         return self.state is not UploadState.FINISHED
+
+    @owner.validator
+    def _check_owner(self, _: object, owner: str | None) -> None:
+        if owner is not None and not is_owner(owner):
+            raise ValueError("not an owner")
 
     def at(self, offset: int) -> UploadInfo:
         """Return the same upload with another offset."""

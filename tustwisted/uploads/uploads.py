@@ -23,8 +23,10 @@ from tustwisted.interfaces import IDataStore, IDisk, ILocker
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_checksum, check_size
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Deliver
@@ -154,12 +156,30 @@ class Uploads:
 
     # -- what a request asks for -------------------------------------------------------
 
+    @property
+    def asks_access(self) -> bool:
+        """Some hook wants to be asked before each request: :meth:`admit` must be."""
+        return False
+
+    async def admit(self, request: RequestInfo, upload_id: str | None) -> Caller:
+        """
+        Ask the hooks whether a request may be made at all (``pre-access``).
+
+        :param upload_id: which upload it is about; ``None``: the creation URL.
+        :returns: who asks, for the other calls.
+        :raises AccessDenied: it may not.
+        :raises HookFailed: a hook failed.
+        """
+        return Caller(request)
+
     def create(
         self,
         length: int | None,
         metadata: Metadata,
         upload_id: str | None = None,
         is_partial: bool = False,
+        *,
+        caller: Caller | None = None,
     ) -> Deferred[UploadInfo]:
         """
         Begin an upload; one of length 0 is finished at once (T-060).
@@ -181,6 +201,7 @@ class Uploads:
         length: int | None = None,
         concat_header: str = "",
         upload_id: str | None = None,
+        caller: Caller | None = None,
     ) -> UploadInfo:
         """
         Put a final upload together from partial ones, which takes as long as to copy.
@@ -222,7 +243,9 @@ class Uploads:
         )
         return await work.run_while_wanted(final, length)
 
-    async def status(self, upload_id: str) -> UploadInfo:
+    async def status(
+        self, upload_id: str, *, caller: Caller | None = None
+    ) -> UploadInfo:
         """
         Tell what is stored, taking no lock and disturbing nobody (D5).
 
@@ -249,7 +272,7 @@ class Uploads:
         """The store lets finished uploads be read: :meth:`open` may be called."""
         return self._readings.can_read
 
-    async def open(self, upload_id: str) -> Reading:
+    async def open(self, upload_id: str, *, caller: Caller | None = None) -> Reading:
         """
         Open a finished upload for reading, taking no lock and disturbing nobody (D5).
 
@@ -268,7 +291,12 @@ class Uploads:
         return reading
 
     async def receive(
-        self, upload_id: str, chunk: Chunk, deliver: Deliver | None = None
+        self,
+        upload_id: str,
+        chunk: Chunk,
+        deliver: Deliver | None = None,
+        *,
+        caller: Caller | None = None,
     ) -> Receiver:
         """
         Get ready to receive a body; whoever else holds the upload is stopped first.
@@ -297,6 +325,8 @@ class Uploads:
         chunk: Chunk,
         is_partial: bool = False,
         deliver: Deliver | None = None,
+        *,
+        caller: Caller | None = None,
     ) -> Receiver:
         """
         Begin an upload with its first bytes; the receiver knows its id.
@@ -325,7 +355,9 @@ class Uploads:
         """
         return self._ongoing.own(self._finish(upload_id))
 
-    def terminate(self, upload_id: str) -> Deferred[None]:
+    def terminate(
+        self, upload_id: str, *, caller: Caller | None = None
+    ) -> Deferred[None]:
         """
         Remove an upload, finished or not; whoever writes to it is stopped first.
 

@@ -92,6 +92,15 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.ServerShutdown: Problem(503, "ERR_SERVER_SHUTDOWN", closes=True),
     # clients try again after a 5xx, here after a moment
     errors.LocksUnavailable: Problem(503, "ERR_LOCKS_UNAVAILABLE"),
+    # what hooks do not allow; the status is theirs if they have one (T-066, T-124)
+    errors.AccessDenied: Problem(403, "ERR_ACCESS_DENIED"),
+    errors.UploadRejected: Problem(400, "ERR_UPLOAD_REJECTED"),
+    errors.TerminationRejected: Problem(400, "ERR_UPLOAD_TERMINATION_REJECTED"),
+    errors.UploadStopped: Problem(400, "ERR_UPLOAD_STOPPED", closes=True),
+    errors.FinishRejected: Problem(400, "ERR_UPLOAD_FINISH_REJECTED"),
+    # clients try again after a 5xx
+    errors.EventsWaiting: Problem(503, "ERR_EVENTS_WAITING"),
+    errors.HookFailed: INTERNAL,
     errors.StorageFailed: INTERNAL,
     errors.FinishFailed: INTERNAL,
     errors.LockLost: INTERNAL,

@@ -1,0 +1,1 @@
+"""Who is asked and told of what happens to uploads, and how it reaches him."""
