@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from zope.interface import Attribute, Interface
 
 from tustwisted.protocol.events import Event
+from tustwisted.protocol.upload import UploadInfo
 
 
 class IOutbox(Interface):
@@ -51,8 +52,12 @@ class IOutbox(Interface):
     async def all_unsettled() -> Sequence[str]:
         """List the uploads of which something is prepared, just now or by a crash."""
 
-    async def is_waiting(upload_id: str, hook: str) -> bool:
-        """Tell whether an event of an upload still waits for its delivery to a hook."""
+    async def is_waiting(upload: UploadInfo, hook: str) -> bool:
+        """
+        Tell whether an event of an upload still waits for its delivery to a hook.
+
+        :param upload: its id and its creation tell which one it is.
+        """
 
 
 class INotice(Interface):
