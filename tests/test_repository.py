@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {"_version", "errors"},
     {"protocol"},
-    {"interfaces", "abilities", "outcome", "waiting"},
+    {"interfaces", "abilities", "outcome", "waiting", "named"},
     {"receive", "store", "lock", "hooks", "disk"},
     {"uploads"},
     {"web"},

@@ -24,10 +24,10 @@ from tustwisted.config import (
     parse_time,
 )
 from tustwisted.lockoptions import LockOptions
+from tustwisted.named import check_name
 from tustwisted.options import tried
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
-from tustwisted.store.named import check_name
 from tustwisted.weboptions import WebOptions
 from tustwisted.workers.options import check_workers, parse_workers
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tustwisted.named import check_name
 from tustwisted.store.memory import MemoryStore
-from tustwisted.store.named import check_name, make_named_store
+from tustwisted.store.named import make_named_store
 from tustwisted.testing import ImmediateDisk
 
 HERE = "tests.store.factories"
