@@ -12,7 +12,8 @@ For those who write a store: its contract as tests, and a disk that is never lat
 
         async def read(self, store: IDataStore, upload_id: str) -> bytes: ...
 
-:class:`LockContract` is the same for those who write a locker.
+:class:`LockContract` is the same for those who write a locker, :class:`OutboxContract`
+for those who keep the events of uploads elsewhere.
 :mod:`tustwisted.testing_abilities` has the contracts of what a store may be able to do
 beside that, and :mod:`tustwisted.testing_restarts` that of one that remembers.
 
@@ -41,6 +42,9 @@ from tustwisted.protocol.metadata import Metadata, parse_metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.testing_locks import (
     LockContract as LockContract,  # noqa: PLC0414 - so that it is found here
+)
+from tustwisted.testing_outbox import (
+    OutboxContract as OutboxContract,  # noqa: PLC0414 - so that it is found here
 )
 
 if TYPE_CHECKING:

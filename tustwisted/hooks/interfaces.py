@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from attrs import frozen
 from zope.interface import Attribute, Interface
 
 from tustwisted.protocol.events import Event
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.waiting import Bell
 
 
 class IOutbox(Interface):
@@ -76,3 +78,88 @@ class INotice(Interface):
 
     async def withdraw() -> None:
         """Forget it: it has not happened.  Harmless when it was settled before."""
+
+
+@frozen
+class DueEvent:
+    """An event that waits for its delivery to a hook."""
+
+    event: Event
+
+    since_s: float
+    """Since when it waits, seconds since 1970."""
+
+
+@frozen
+class Page:
+    """Some names of events that are due to a hook, and where to go on."""
+
+    names: tuple[str, ...]
+    """Sorted; of no upload is one left out that comes before another one in here."""
+
+    after: str
+    """What to give next time; empty: these were all."""
+
+    total: int
+    """How many there were."""
+
+
+class IMail(Interface):
+    """
+    What an outbox has for the delivery; for one process at a time (D10).
+
+    An event that is due has a name.  Those of one upload begin alike, up to ``~``, and
+    sorted they are in the order in which they are to be told.
+    """
+
+    def bell(hook: str) -> Bell:
+        """Return what rings when an event for a hook was committed by this process."""
+
+    async def hooks() -> Sequence[str]:
+        """
+        List the hooks for which anything is due.
+
+        :raises StorageFailed: the storage would not tell.
+        """
+
+    async def mark(hook: str) -> object:
+        """
+        Return what differs from what it was before if something came for a hook.
+
+        So it does for most of what comes: a file system may not notice two changes in
+        the same moment.  It is quick.
+
+        :raises StorageFailed: the storage would not tell.
+        """
+
+    async def look(hook: str, after: str, most: int) -> Page:
+        """
+        Look for events that are due to a hook, also for those that others committed.
+
+        :param after: where the page before has ended; empty: begin.  After the last
+            name it goes on from the first one.
+        :param most: about so many are told of.
+        :raises StorageFailed: the storage would not tell.
+        """
+
+    async def read(hook: str, name: str) -> DueEvent | None:
+        """
+        Read an event that is due; ``None``: there is none of this name any more.
+
+        :raises StorageFailed: the storage would not tell.
+        """
+
+    async def delivered(hook: str, name: str) -> None:
+        """
+        Forget an event that a hook has taken note of; harmless when it is gone.
+
+        :raises StorageFailed: it is still due.
+        """
+
+    async def bury(hook: str, name: str, reason: str) -> None:
+        """
+        Keep an event apart that is not to be delivered; harmless when it is gone.
+
+        :param reason: one sentence.
+        :raises NoSpace: or :class:`StorageFailed`; it is still due.
+        """

@@ -1,0 +1,1 @@
+"""The outbox: what keeps durable events until they were delivered (DESIGN D10)."""
