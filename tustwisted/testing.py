@@ -243,6 +243,24 @@ class StoreContract(StoreCase):
         await store.create(info)
         self.assertEqual(await store.info("u"), info)
 
+    async def test_facts_of_hooks_are_kept(self) -> None:
+        """What a hook has set of an upload is told again, in all its states."""
+        store = await self.make_store()
+        info = UploadInfo(
+            "u",
+            4,
+            owner="Zo\N{LATIN SMALL LETTER E WITH DIAERESIS} <zoe@example.com>",
+            max_size_bytes=2**40,
+            expire_after_s=90.5,
+        )
+        await store.create(info)
+        await store.create(UploadInfo("least", 0, max_size_bytes=0))
+        await self.write(store, "u", 0, b"abcd")
+        for state in UploadState:
+            await store.set_state("u", state)
+            self.assertEqual(await store.info("u"), info.at(4).become(state))
+        self.assertEqual((await store.info("least")).max_size_bytes, 0)
+
     async def test_an_id_is_taken_once(self) -> None:
         """A second creation of an id is refused and changes nothing."""
         store = await self.make_store()

@@ -53,7 +53,10 @@ CREATE TABLE IF NOT EXISTS uploads (
     is_partial INTEGER NOT NULL,
     is_final INTEGER NOT NULL,
     partial_uploads TEXT NOT NULL, -- ids have no blanks in them
-    concat_header TEXT NOT NULL
+    concat_header TEXT NOT NULL,
+    owner TEXT,                    -- this and the rest: NULL unless a hook has set it
+    max_size_bytes INTEGER,
+    expire_after_s REAL
 );
 CREATE INDEX IF NOT EXISTS unfinished ON uploads (state) WHERE state <> 'finished';
 """
@@ -166,7 +169,7 @@ class SqliteStore:
     def _create(self, info: UploadInfo) -> None:
         try:
             self._changing.change(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 secrets.token_hex(16),
                 info.upload_id,
                 info.length,
@@ -177,6 +180,9 @@ class SqliteStore:
                 info.is_final,
                 " ".join(info.partial_uploads),
                 info.concat_header,
+                info.owner,
+                info.max_size_bytes,
+                info.expire_after_s,
             )
         except sqlite3.IntegrityError:
             raise UploadExists(info.upload_id) from None
@@ -212,6 +218,9 @@ class SqliteStore:
             is_final=bool(row["is_final"]),
             partial_uploads=tuple(row["partial_uploads"].split()),
             concat_header=row["concat_header"],
+            owner=row["owner"],
+            max_size_bytes=row["max_size_bytes"],
+            expire_after_s=row["expire_after_s"],
             modified_s=row["created_s"],
         )
         with suppress(FileNotFoundError):  # until the first writer has made it

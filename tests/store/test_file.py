@@ -29,7 +29,7 @@ from tustwisted.errors import (
     UploadExists,
     UploadNotFound,
 )
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
@@ -114,6 +114,16 @@ class LayoutTests(StoreCase):
             {"Type": "filestore", "Path": path, "InfoPath": f"{path}.info"},
         )
         self.assertEqual(fields["Offset"], 0)
+
+    def test_where_it_lies_is_told(self) -> None:
+        """Who asks for an upload is told its absolute paths."""
+        store = self.make()
+        run(store.create(UploadInfo("d/u", 3)))
+        path = os.path.abspath(self.path("d/u"))
+        expected = Storage(path, f"{path}.info")
+        self.assertEqual(run(store.info("d/u")).storage, expected)
+        os.unlink(path)
+        self.assertEqual(run(store.info("d/u")).storage, expected)
 
     def test_modes(self) -> None:
         """Files and directories get the modes that were asked for."""

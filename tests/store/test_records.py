@@ -91,6 +91,21 @@ class OurRecordTests(SynchronousTestCase):
             },
         )
 
+    def test_facts_of_hooks(self) -> None:
+        """What a hook has set has fields of its own, and none where it has not."""
+        unset = encode_record(OURS)
+        for name in (b"Owner", b"MaxSize", b"ExpireAfter"):
+            self.assertNotIn(name, unset)
+        info = evolve(OURS.info, owner="zoe", max_size_bytes=0, expire_after_s=0.5)
+        content = encode_record(evolve(OURS, info=info))
+        self.assertEqual(
+            json.loads(content),
+            json.loads(unset) | {"Owner": "zoe", "MaxSize": 0, "ExpireAfter": 0.5},
+        )
+        record = decode_record(content, "u")
+        self.assertEqual(record.info, info.become(UploadState.FINISHING))
+        self.assertEqual(encode_record(record), content)
+
     def test_a_deferred_length(self) -> None:
         """A length that is deferred is written as tusd does."""
         content = encode_record(Record(UploadInfo("u", None)))
@@ -233,6 +248,12 @@ class NonsenseTests(SynchronousTestCase):
             {"Created": 10**400},
             {"SyncedAt": -(10**400)},
             {"MachineID": 1},
+            {"Owner": 1},
+            {"Owner": "a\nb"},
+            {"MaxSize": -1},
+            {"MaxSize": 1.0},
+            {"ExpireAfter": -1},
+            {"ExpireAfter": "1h"},
         )
         for changes in nonsense:
             self.refused(dump(**changes))

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.protocol.ids import MAX_ID_CHARACTERS, is_upload_id
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
 from tustwisted.store.ifiles import FileStat
 from tustwisted.store.layout import RECORD_ENDING, UNVERIFIED_ENDING
@@ -85,8 +85,11 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
     info = tell(record, size, base, shelf.host)
-    if stat is not None:
-        info = evolve(info, modified_s=max(info.created_s, stat.modified_s))
+    info = evolve(
+        info,
+        modified_s=max(info.created_s, stat.modified_s if stat else info.modified_s),
+        storage=Storage(path, shelf.layout.record(upload_id)),
+    )
     return Seen(record, path, size, base is not None, info)
 
 

@@ -130,6 +130,14 @@ def _first_fields(record: Record) -> dict[str, object]:
         },
         "MetadataHeader": info.metadata.header,
         "Created": info.created_s,
+    } | {
+        name: value
+        for name, value in (
+            ("Owner", info.owner),
+            ("MaxSize", info.max_size_bytes),
+            ("ExpireAfter", info.expire_after_s),
+        )
+        if value is not None
     }
 
 
@@ -188,7 +196,23 @@ def _read_info(
         is_final=_take(fields, "IsFinal", bool, False),
         partial_uploads=tuple(partial_uploads),
         concat_header=_take_line(fields, "ConcatHeader"),
+        owner=_take(fields, "Owner", str, "") or None,
+        max_size_bytes=_read_max_size(fields),
+        expire_after_s=_read_expire_after(fields),
     )
+
+
+def _read_max_size(fields: dict[str, Any]) -> int | None:
+    if fields.get("MaxSize") is None:
+        return None
+    return _in_range(_take(fields, "MaxSize", int, 0))
+
+
+def _read_expire_after(fields: dict[str, Any]) -> float | None:
+    expire_after_s = _seconds(fields, "ExpireAfter")
+    if expire_after_s < 0:
+        raise _NonsenseError
+    return expire_after_s or None
 
 
 def _take_line(fields: dict[str, Any], name: str) -> str:
