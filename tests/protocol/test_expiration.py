@@ -6,6 +6,7 @@ import os
 import time
 from email.utils import parsedate_to_datetime
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -82,6 +83,25 @@ class PolicyTests(SynchronousTestCase):
         """An upload without a length expires like others (T-154)."""
         self.assertEqual(BOTH.expires_at(UploadInfo("u", None, modified_s=60)), 160)
 
+    def test_an_age_of_its_own(self) -> None:
+        """What a hook has set counts first, also where no other upload expires."""
+        own = evolve(BEGUN, expire_after_s=7)
+        for expiration in (BOTH, Expiration(), Expiration(finished_after_s=1)):
+            self.assertEqual(expiration.expires_at(own), 67)
+            self.assertTrue(expiration.is_expired(own, 67))
+            self.assertFalse(expiration.is_expired(own, 66.9))
+
+    def test_an_age_of_its_own_is_for_the_unfinished(self) -> None:
+        """Finished, it has the age of all others, unless it is a part."""
+        own = evolve(DONE, expire_after_s=7)
+        self.assertEqual(BOTH.expires_at(own), 1060)
+        self.assertIsNone(Expiration().expires_at(own))
+        partial = evolve(own, is_partial=True)
+        for expiration in (BOTH, Expiration(), Expiration(finished_after_s=1)):
+            self.assertEqual(expiration.expires_at(partial), 67)
+        whole = evolve(own, state=UploadState.FINISHING)
+        self.assertIsNone(BOTH.expires_at(whole))
+
     def test_ages_are_positive(self) -> None:
         """An age that is no span of time is refused."""
         for age in (0, -1):
@@ -104,6 +124,15 @@ class IntervalTests(SynchronousTestCase):
         ):
             expiration = Expiration(unfinished, finished)
             self.assertEqual(expiration.sweep_interval_s, interval)
+
+    def test_interval_with_ages_of_their_own(self) -> None:
+        """Where hooks may set ages it is ten minutes at the most."""
+        for unfinished, interval in ((None, 600), (2, 1), (86400 * 30, 600)):
+            expiration = Expiration(unfinished, has_own_ages=True)
+            self.assertEqual(expiration.sweep_interval_s, interval)
+            self.assertEqual(
+                expiration.leftover_age_s, Expiration(unfinished).leftover_age_s
+            )
 
     def test_leftover_age(self) -> None:
         """The unfinished age, an hour at least; a day when there is none."""

@@ -29,6 +29,9 @@ class Expiration:
     """
     How long uploads are kept after their last byte came; by default for ever.
 
+    Of an unfinished upload its own age counts first, if a hook has set one
+    (:attr:`~tustwisted.protocol.upload.UploadInfo.expire_after_s`).
+
     What is whole and still waits for its finish step never expires: its event is yet
     to be told (DESIGN D3).
 
@@ -46,6 +49,9 @@ class Expiration:
     unfinished upload, if those do.
     """
 
+    has_own_ages: bool = False
+    """Hooks may set the ages of uploads; so some may expire where others never do."""
+
     def expires_at(self, upload: UploadInfo) -> float | None:
         """Tell when an upload expires, seconds since 1970; ``None``: never."""
         kept_s = self._kept_s(upload)
@@ -56,10 +62,13 @@ class Expiration:
     def _kept_s(self, upload: UploadInfo) -> float | None:
         if upload.awaits_finish:
             return None
+        unfinished_after_s = upload.expire_after_s
+        if unfinished_after_s is None:
+            unfinished_after_s = self.unfinished_after_s
         if upload.state is not UploadState.FINISHED:
-            return self.unfinished_after_s
-        if upload.is_partial and self.unfinished_after_s is not None:
-            return self.unfinished_after_s
+            return unfinished_after_s
+        if upload.is_partial and unfinished_after_s is not None:
+            return unfinished_after_s
         return self.finished_after_s
 
     def is_expired(self, upload: UploadInfo, now_s: float) -> bool:
@@ -73,21 +82,33 @@ class Expiration:
 
     @property
     def leftover_age_s(self) -> float:
-        """How old something must be that a crash left, to be cleared away."""
+        """
+        How old something must be that a crash left, to be cleared away.
+
+        It only has to be older than what is still in the making.  So no age that an
+        upload has of its own makes it less: there are none of what has no record.
+        """
         if self.unfinished_after_s is None:
             return LEFTOVER_AGE_S
         return max(self.unfinished_after_s, MIN_LEFTOVER_AGE_S)
 
     @property
     def sweep_interval_s(self) -> float:
-        """How long to wait between two sweeps: a tenth of the smaller age."""
+        """
+        How long to wait between two sweeps: a tenth of the smaller age.
+
+        Ages of uploads' own are not known before the uploads are seen.  What has
+        expired by one answers as such at once, and is removed, with its event, in the
+        next sweep: where there may be any, that comes after the longest interval that
+        a configured age has.
+        """
         ages = [
             age
             for age in (self.unfinished_after_s, self.finished_after_s)
             if age is not None
         ]
         if not ages:
-            return LEFTOVER_INTERVAL_S
+            return MAX_INTERVAL_S if self.has_own_ages else LEFTOVER_INTERVAL_S
         return min(max(min(ages) / 10, MIN_INTERVAL_S), MAX_INTERVAL_S)
 
 
