@@ -21,7 +21,7 @@ from tests.store.support import (
     run,
 )
 from tustwisted.errors import NoSpace, StorageFailed, UploadNotFound
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import FULL
 from tustwisted.store.file import FileStore
@@ -36,12 +36,16 @@ ID = "day/u"
 class FaultTests(StoreCase):
     """One call fails, or the disk is full from it on; then all is well again."""
 
+    bytes_path = ID
+    """Where the bytes lie."""
+
     def story(self, store: FileStore) -> None:
         """Do all that is done to an upload, going on from where it is."""
         try:
             info = run(store.info(ID))
         except UploadNotFound:
-            run(store.create(UploadInfo(ID, len(CONTENT))))
+            wish = None if self.bytes_path == ID else Storage(self.bytes_path)
+            run(store.create(UploadInfo(ID, len(CONTENT), storage=wish)))
             info = run(store.info(ID))
         while info.offset < len(CONTENT):
             self.now_s += 40.0  # so that `finish` has something to sync in between
@@ -59,13 +63,13 @@ class FaultTests(StoreCase):
         except UploadNotFound:
             self.assertEqual(list(files.scan(root)), [], name)
             return
-        found = files.stat(f"{root}/{ID}")
+        found = files.stat(f"{root}/{self.bytes_path}")
         size = 0 if found is None else found.size
         if store.durability is Durability.STRICT:
             self.assertLessEqual(info.offset, size, name)
         else:
             self.assertEqual(info.offset, size, name)
-        content = files.read(f"{root}/{ID}", 100)
+        content = files.read(f"{root}/{self.bytes_path}", 100)
         self.assertEqual(content[: info.offset], CONTENT[: info.offset], name)
 
     def fail_at(
@@ -90,7 +94,9 @@ class FaultTests(StoreCase):
         self.flushLoggedErrors(OSError)
         self.check(files, healthy, name)
         self.story(healthy)
-        content = files.read(f"{os.path.abspath(self.directory)}/{ID}", 100)
+        content = files.read(
+            f"{os.path.abspath(self.directory)}/{self.bytes_path}", 100
+        )
         self.assertEqual(content, CONTENT, name)
         self.assertEqual(run(healthy.info(ID)).state, UploadState.FINISHED)
         return reached
@@ -140,7 +146,7 @@ class FaultTests(StoreCase):
             self.directory = self.mktemp()
             store = self.make(files=ShortWrites(most))
             self.story(store)
-            self.assertEqual(self.content(ID), CONTENT)
+            self.assertEqual(self.content(self.bytes_path), CONTENT)
 
     def test_a_write_that_takes_nothing_ends(self) -> None:
         """A file that takes no bytes and reports no error is an error."""

@@ -57,6 +57,15 @@ class OsFilesTests(SynchronousTestCase):
         modes = [self.mode(name) for name in "abcd"]
         self.assertEqual(modes, [0o640, 0o640, 0o640, 0o750])
 
+    def test_real_paths(self) -> None:
+        """Symlinks are followed as far as there is something."""
+        os.mkdir(self.path("a"))
+        os.symlink("a", self.path("b"))
+        os.symlink("loop", self.path("loop"))
+        real = os.path.realpath(self.directory)
+        self.assertEqual(self.files.real(self.path("b/c/d")), f"{real}/a/c/d")
+        self.assertEqual(self.files.real(self.path("loop/x")), f"{real}/loop/x")
+
     def test_create_is_exclusive(self) -> None:
         """Whatever is there keeps a file from being created."""
         os.symlink("nowhere", self.path("link"))

@@ -11,8 +11,9 @@ from tustwisted.errors import InvalidMetadata
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
-from tustwisted.store.file import LARGE_CUT_BYTES, FileStore
+from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
+from tustwisted.store.opening import LARGE_CUT_BYTES
 from tustwisted.testing import ImmediateDisk
 
 _P = ParamSpec("_P")

@@ -140,15 +140,15 @@ class OtherFileSystemTests(PlacementCase):
         run(store.remove(ID))
 
     def test_a_directory_that_is_gone(self) -> None:
-        """Where there is no directory of the data file, nothing is said of it."""
+        """Where there is no directory of the data file, it is made."""
         store = self.begin_mounted()
         path = self.path("gone/data")
         record = f'{{"ID": "u", "State": "receiving", "Storage": {{"Path": "{path}"}}}}'
         self.put("u.info", record.encode())
         claim = run(store.claim("u"))
-        with self.assertRaises(StorageFailed):
-            run(claim.store.open_writer("u", 0))
-        self.assertEqual(len(self.flushLoggedErrors(FileNotFoundError)), 1)
+        assert isinstance(claim.store, FileStore)
+        self.assertEqual(append(claim.store, "u", b"abc"), 3)
+        self.assertEqual(self.content("gone/data"), b"abc")
 
 
 class SymlinkTests(OtherFileSystemTests):

@@ -91,6 +91,11 @@ class Concatenation:
     def __attrs_post_init__(self) -> None:
         self._creation = Creation(self._shelf, self._info)
 
+    @property
+    def path(self) -> str:
+        """Of the data file."""
+        return self._creation.path
+
     def begin(self) -> None:
         """
         See that all parts are finished, then create the data file.
@@ -167,7 +172,8 @@ class Concatenation:
         with storage_errors(self._info.upload_id):
             if syncs:
                 files.fdatasync(self._target)
-                for directory in self._shelf.directories(self._info.upload_id):
+                upload_id, path = self._info.upload_id, self.path
+                for directory in self._shelf.directories(upload_id, path):
                     files.sync_directory(directory)
             target, self._target = self._target, _CLOSED
             files.close(target)

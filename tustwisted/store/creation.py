@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from contextlib import suppress
 
 from attrs import define, field
+from twisted.logger import Logger
 
-from tustwisted.errors import LockLost, TusError, UploadExists
+from tustwisted.errors import LockLost, StorageFailed, TusError, UploadExists
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error, storage_errors
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
+
+log = Logger()
 
 _ATTEMPTS = 3
 """A failing creation beside this one may take its empty directories away again."""
@@ -27,12 +31,35 @@ class Creation:
     creations of one id, in whichever processes.  So what a crash left of an earlier
     creation keeps its id taken until the sweeper clears it away: to build on such an
     orphan is not safe while its creator may still be about to commit.
+
+    A data file that has a path of its own does not take the id.  There the temporary
+    file of the record is created first, and exclusively as well.
     """
 
     _shelf: Shelf
     _info: UploadInfo
+    path: str = field(init=False)
+    """Of the data file."""
+
     _made: list[str] = field(factory=list, init=False)
     """Directories that were made for it, outermost first."""
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Find out where the bytes go.
+
+        :raises ValueError: not where they are wished.
+        """
+        storage, layout = self._info.storage, self._shelf.layout
+        self.path = (
+            layout.content(self._info.upload_id)
+            if storage is None
+            else layout.chosen(storage.path)
+        )
+
+    @property
+    def _has_own_path(self) -> bool:
+        return self.path != self._shelf.layout.content(self._info.upload_id)
 
     def run(self) -> None:
         """
@@ -54,7 +81,7 @@ class Creation:
 
     def open(self) -> int:
         """
-        Create the data file, which takes the id.
+        Create the data file, and take the id.
 
         :returns: its descriptor; from here on it is for the caller to :meth:`undo`.
         :raises UploadExists: the id is taken, or a part of its path is.
@@ -68,13 +95,36 @@ class Creation:
         if is_taken:
             raise UploadExists(upload_id)
         try:
-            return self._create_content(shelf.layout.content(upload_id))
+            return self._open_there() if self._has_own_path else self._create(self.path)
         except (FileExistsError, NotADirectoryError):
             self._remove_directories()
             raise UploadExists(upload_id) from None
         except OSError as error:
             self._remove_directories()
             raise storage_error(error, upload_id) from None
+
+    def _open_there(self) -> int:
+        """Create a data file that has a path of its own."""
+        shelf, upload_id = self._shelf, self._info.upload_id
+        if not shelf.is_below(self.path, shelf.layout.root):
+            log.error(
+                "{path} was chosen for upload {upload_id}, and a symlink leads from "
+                "there out of the upload directory",
+                path=self.path,
+                upload_id=upload_id,
+            )
+            raise StorageFailed
+        taking = shelf.layout.temporary(upload_id)
+        shelf.files.close(self._create(taking))
+        try:
+            usual = (shelf.layout.record(upload_id), shelf.layout.content(upload_id))
+            if any(map(shelf.files.exists, usual)):
+                raise FileExistsError(errno.EEXIST, "the id is taken", taking)
+            return self._create(self.path)
+        except OSError:
+            with suppress(OSError):
+                shelf.files.unlink(taking)
+            raise
 
     def commit(self, synced_offset: int = 0) -> None:
         """
@@ -91,7 +141,10 @@ class Creation:
     def undo(self) -> None:
         """Take everything back, as far as that is possible."""
         layout, upload_id = self._shelf.layout, self._info.upload_id
-        for path in (layout.record(upload_id), layout.content(upload_id)):
+        paths = [layout.record(upload_id), self.path]
+        if self._has_own_path:
+            paths.append(layout.temporary(upload_id))
+        for path in paths:
             with suppress(OSError, LockLost):
                 self._shelf.take_away(path)
         self._remove_directories()
@@ -101,14 +154,15 @@ class Creation:
         return Record(
             self._info,
             self._info.state,
-            self._shelf.layout.content(self._info.upload_id),
+            self.path,
             self._shelf.durability,
             self._shelf.host,
             synced_offset,
             self._shelf.seconds(),
+            self._shelf.layout.record(self._info.upload_id),
         )
 
-    def _create_content(self, path: str) -> int:
+    def _create(self, path: str) -> int:
         shelf = self._shelf
         # Without the root: if that is gone its disk is, and nothing is made instead.
         needed = shelf.layout.directories(path)[:-1]
@@ -123,8 +177,7 @@ class Creation:
 
     def _make_directories(self, needed: Iterable[str]) -> None:
         for directory in needed:
-            with suppress(FileExistsError):
-                self._shelf.files.make_directory(directory, self._shelf.dir_mode)
+            if self._shelf.make_directory(directory):
                 self._made.append(directory)
 
     def _remove_directories(self) -> None:

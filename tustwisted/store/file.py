@@ -12,6 +12,7 @@ from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.abilities import (
+    IChoosesPath,
     IChunkWriter,
     IConcatenates,
     IDefersLength,
@@ -37,20 +38,18 @@ from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
+from tustwisted.store.opening import open_at_end
 from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
-from tustwisted.store.writer import FileWriter
-
-LARGE_CUT_BYTES = 256 * 1024
-"""To cut more off than this keeps the reactor waiting while blocks are freed."""
 
 
 @implementer(
     IDataStore,
+    IChoosesPath,
     IConcatenates,
     IDefersLength,
     IFences,
@@ -152,7 +151,7 @@ class FileStore:
             await self._disk.quick(creation.run)
             return
         await self._disk.sync(creation.run)
-        await self._sync_new(info.upload_id, creation.undo)
+        await self._sync_new(info.upload_id, creation)
 
     async def concatenate(
         self, info: UploadInfo, is_wanted: Callable[[], bool]
@@ -161,19 +160,23 @@ class FileStore:
         work = Concatenation(self._shelf, info)
         await concatenate(work, self._disk, is_wanted)
         if self.durability is Durability.STRICT:
-            await self._sync_new(info.upload_id, work.undo)
+            await self._sync_new(info.upload_id, work)
 
-    async def _sync_new(self, upload_id: str, undo: Callable[[], None]) -> None:
+    async def _sync_new(self, upload_id: str, new: Creation | Concatenation) -> None:
         try:
-            await self._sync_names(upload_id)
+            await self._sync_names(upload_id, new.path)
         except TusError:
-            await self._disk.copy(undo)
+            await self._disk.copy(new.undo)
             raise
 
     async def _sync_names(self, upload_id: str, path: str | None = None) -> None:
         with storage_errors(upload_id):
             for directory in self._shelf.directories(upload_id, path):
                 await self._directories.sync(directory)
+
+    def check_path(self, path: str) -> None:
+        """See :meth:`tustwisted.abilities.IChoosesPath.check_path`."""
+        Layout(self.directory).chosen(path)
 
     async def info(self, upload_id: str) -> UploadInfo:
         """
@@ -189,30 +192,12 @@ class FileStore:
 
         An upload past receiving is opened too, without a change, and takes no bytes.
         """
-        return await self._open(upload_id, offset)
+        return await open_at_end(self._shelf, self._disk, upload_id, offset)
 
     async def open_chunk(self, upload_id: str, offset: int) -> IChunkWriter:
         """See :meth:`tustwisted.abilities.IVerifiesChunks.open_chunk`."""
-        writer = await self._open(upload_id, offset)
+        writer = await open_at_end(self._shelf, self._disk, upload_id, offset)
         return FileChunk(self._shelf, upload_id, writer, self._held_bytes)
-
-    async def _open(self, upload_id: str, offset: int) -> FileWriter:
-        shelf = self._shelf
-        seen = await self._disk.quick(changes.find_end, shelf, upload_id, offset)
-        replaced = None
-        if must_replace(shelf, seen):
-            replaced = await replace(shelf, self._disk, seen)
-        cuts_much = replaced is None and seen.surplus_bytes > LARGE_CUT_BYTES
-        run = self._disk.copy if cuts_much else self._disk.quick
-        writer, is_foreign = await run(changes.open_end, shelf, seen, replaced)
-        if is_foreign:
-            run = self._disk.sync if self.durability.syncs else self._disk.quick
-            try:
-                await run(changes.adopt, shelf, writer, seen)
-            except TusError:
-                writer.close()
-                raise
-        return writer
 
     async def set_length(self, upload_id: str, length: int) -> None:
         """See :meth:`tustwisted.abilities.IDefersLength.set_length`."""

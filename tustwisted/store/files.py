@@ -113,6 +113,10 @@ class OsFiles:
             return False
         return True
 
+    def real(self, path: str) -> str:
+        """See :meth:`IFiles.real`."""
+        return os.path.realpath(path)
+
     def read(self, path: str, limit: int) -> bytes:
         """See :meth:`IFiles.read`."""
         fd = os.open(path, os.O_RDONLY | _ALWAYS)

@@ -114,6 +114,13 @@ class IFiles(Interface):
         :raises OSError: the file system does not tell.
         """
 
+    def real(path: str) -> str:
+        """
+        Follow all symlinks of a path; what is not there is left as it is named.
+
+        :raises OSError: the file system does not tell.
+        """
+
     def read(path: str, limit: int) -> bytes:
         """Read a small file whole, but not more than ``limit`` bytes."""
 

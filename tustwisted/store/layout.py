@@ -26,6 +26,12 @@ _CLAIM_SLASH = ","
 _CLAIM_TOKEN = "~"
 """No id has either of the two, so that the name of a claim can be read back."""
 
+_MOST_BYTES = 255
+"""Of a name: NAME_MAX of nearly all file systems."""
+
+_MOST_PATH_BYTES = 4000
+"""Of a path: PATH_MAX of Linux, less what is written behind the name of a record."""
+
 _BESIDE_DATA = (
     RECORD_ENDING,
     ".tmp",
@@ -69,6 +75,37 @@ class Layout:
     def content(self, upload_id: str) -> str:
         """Where the bytes of a new upload go."""
         return f"{self._prefix}{upload_id}"
+
+    def chosen(self, path: str) -> str:
+        """
+        Tell where the bytes of a new upload go for which a path was chosen.
+
+        Looks at no file.
+
+        :param path: under the root, absolute or relative to it.
+        :raises ValueError: it leads out of the root, or to what the store keeps for
+            itself; the message completes 'the path ...'.
+        """
+        if not path or path.endswith("/"):
+            raise ValueError("names no file")
+        if "\0" in path or not _is_path(path) or not _is_utf_8(path):
+            raise ValueError("has characters that no name can have")
+        found = os.path.normpath(f"{self._prefix}{path}" if path[0] != "/" else path)
+        if not found.startswith(self._prefix) or found == self._prefix:
+            raise ValueError("leads out of the upload directory")
+        for segment in found.removeprefix(self._prefix).split("/"):
+            if segment.startswith("."):
+                raise ValueError("has a segment that begins with a dot")
+            if segment.endswith(_BESIDE_DATA):
+                raise ValueError(
+                    "has a segment with an ending that the store keeps for itself, "
+                    f"such as {RECORD_ENDING}"
+                )
+            if len(os.fsencode(segment)) > _MOST_BYTES:
+                raise ValueError(f"has a segment longer than {_MOST_BYTES} bytes")
+        if len(os.fsencode(found)) > _MOST_PATH_BYTES:
+            raise ValueError("is too long")
+        return found
 
     def record(self, upload_id: str) -> str:
         """Where its record is."""
@@ -137,6 +174,15 @@ class Layout:
             directory = os.path.dirname(directory)
             found.append(directory)
         return found
+
+
+def _is_utf_8(text: str) -> bool:
+    """Tell whether hooks can be told of it, in JSON."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_path(text: str) -> bool:

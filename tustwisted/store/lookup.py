@@ -167,8 +167,10 @@ def _walk(shelf: Shelf) -> Iterator[tuple[str, bool]]:
         with suppress(OSError):  # lost+found, or a directory removed meanwhile
             for name, is_directory in shelf.files.scan(directory):
                 path = prefix + name
-                if name.startswith(".") or len(path) > _LONGEST_NAME:
+                if name.startswith("."):
                     continue
+                if len(path) > _LONGEST_NAME and not is_directory:
+                    continue  # no id is as long, but bytes may lie in any directory
                 yield path, is_directory
                 if is_directory:
                     prefixes.append(f"{path}/")

@@ -64,6 +64,9 @@ class Record:
     synced_at_s: float = 0.0
     """When that was found out, seconds since 1970."""
 
+    record_path: str | None = None
+    """Where it lies itself, to be told to others; ``None``: beside the bytes."""
+
     fields: Mapping[str, object] = field(factory=dict, repr=False)
     """The JSON object as it was read, with all that we do not know."""
 
@@ -126,7 +129,7 @@ def _first_fields(record: Record) -> dict[str, object]:
         "Storage": {
             "Type": STORAGE_TYPE,
             "Path": record.storage_path,
-            "InfoPath": f"{record.storage_path}.info",
+            "InfoPath": record.record_path or f"{record.storage_path}.info",
         },
         "MetadataHeader": info.metadata.header,
         "Created": info.created_s,
@@ -174,7 +177,7 @@ def _read(fields: object, upload_id: str) -> Record:
         Host(_take(fields, "MachineID", str, ""), _take(fields, "BootID", str, "")),
         _in_range(_take(fields, "SyncedOffset", int, 0)),
         _seconds(fields, "SyncedAt"),
-        fields,
+        fields=fields,
     )
 
 

@@ -143,6 +143,28 @@ class Shelf:
             raise
         return fd
 
+    def make_directory(self, path: str) -> bool:
+        """
+        Make a directory, unless it is there; tell whether it was made.
+
+        :raises OSError: the one above is not there, or the file system failed.
+        """
+        try:
+            self.files.make_directory(path, self.dir_mode)
+        except FileExistsError:
+            return False
+        return True
+
+    def is_below(self, path: str, root: str) -> bool:
+        """
+        Tell whether a file is under a directory when all symlinks are followed.
+
+        :param path: whose last segment is the file, and no symlink.
+        :raises OSError: the file system does not tell.
+        """
+        found = f"{self.files.real(os.path.dirname(path))}/"
+        return found.startswith(f"{self.files.real(root).rstrip('/')}/")
+
     def require_claim(self) -> None:
         """
         See that what was done until now was done by whoever may do it.

@@ -1,0 +1,52 @@
+"""The way to a writer: what is found is made fit to be written to, step by step."""
+
+from __future__ import annotations
+
+from tustwisted.errors import TusError
+from tustwisted.interfaces import IDisk
+from tustwisted.store import changes
+from tustwisted.store.failures import storage_errors
+from tustwisted.store.lookup import Seen
+from tustwisted.store.replacement import must_replace, replace
+from tustwisted.store.shelf import Shelf
+from tustwisted.store.writer import FileWriter
+
+LARGE_CUT_BYTES = 256 * 1024
+"""To cut more off than this keeps the reactor waiting while blocks are freed."""
+
+
+async def open_at_end(
+    shelf: Shelf, disk: IDisk, upload_id: str, offset: int
+) -> FileWriter:
+    """Open an upload for writing; see :meth:`.file.FileStore.open_writer`."""
+    seen = await disk.quick(changes.find_end, shelf, upload_id, offset)
+    if seen.size is None:
+        await disk.quick(make_way, shelf, seen)
+    replaced = None
+    if must_replace(shelf, seen):
+        replaced = await replace(shelf, disk, seen)
+    cuts_much = replaced is None and seen.surplus_bytes > LARGE_CUT_BYTES
+    run = disk.copy if cuts_much else disk.quick
+    writer, is_foreign = await run(changes.open_end, shelf, seen, replaced)
+    if is_foreign:
+        run = disk.sync if shelf.durability.syncs else disk.quick
+        try:
+            await run(changes.adopt, shelf, writer, seen)
+        except TusError:
+            writer.close()
+            raise
+    return writer
+
+
+def make_way(shelf: Shelf, seen: Seen) -> None:
+    """
+    Make the directories of a data file that is missing, if these are, too.
+
+    A power loss may leave a record whose bytes were to be in another directory.
+
+    :raises NoSpace: or :class:`StorageFailed`.
+    """
+    # Without the root: if that is gone its disk is, and nothing is made instead.
+    with storage_errors(seen.info.upload_id):
+        for directory in reversed(shelf.layout.directories(seen.path)[:-1]):
+            shelf.make_directory(directory)
