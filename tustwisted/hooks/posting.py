@@ -1,0 +1,222 @@
+"""
+One POST to somebody whom nothing is believed: bounded, and ended when it is cancelled.
+
+By Twisted's own client, upon which treq is built: a call costs 0.5 ms of CPU by it and
+0.85 ms by treq (measured on one connection), and cookies, redirects and unpacking,
+which treq would add, are nothing that a hook should have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+IDLE_S = 30.0
+"""An idle connection is kept for so long."""
+
+
+class NoReply(Exception):
+    """The network failed, or the other side does not speak HTTP; ``str()`` says how."""
+
+
+class ReplyTooLong(Exception):
+    """The reply is longer than it may be; no more of it was read."""
+
+
+@frozen
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@define(eq=False)
+class Poster:
+    """
+    Posts to one URL over connections that are kept.
+
+    :param max_idle: as many connections are kept while they are idle.
+    :param connect_timeout_s: how long one may take to be there.
+    """
+
+    _reactor: Any
+    _url: bytes
+    _max_idle: int
+    _connect_timeout_s: float
+
+    _pool: _Pool = field(init=False)
+    _agent: Agent = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pool = _Pool(self._reactor, self._max_idle)
+        self._agent = Agent(
+            self._reactor, connectTimeout=self._connect_timeout_s, pool=self._pool
+        )
+
+    async def post(
+        self, headers: Mapping[str, Sequence[str]], body: bytes, limit_bytes: int
+    ) -> Reply:
+        """
+        Post once, and read what comes back.
+
+        A kept connection may have been closed by the other side just now; then another
+        one is taken at once.
+
+        :param limit_bytes: a longer reply is not read.
+        :raises NoReply: none came, or only a part of one.
+        :raises ReplyTooLong: it is too long.
+        """
+        while True:
+            posting = self._agent.request(
+                b"POST", self._url, _raw_headers(headers), _Bytes(body)
+            )
+            was_kept = self._pool.was_kept
+            try:
+                response = await posting
+                return Reply(
+                    response.code, response.headers, await _read(response, limit_bytes)
+                )
+            except ResponseNeverReceived as error:
+                if not was_kept or not _is_closed(error):
+                    raise NoReply(_problem(error)) from error
+            except _NETWORK_ERRORS as error:
+                raise NoReply(_problem(error)) from error
+
+    async def close(self) -> None:
+        """Close the connections that are idle; it may be used again."""
+        await self._pool.closeCachedConnections()
+
+
+class _Pool(HTTPConnectionPool):
+    """Tells whether the connection that was asked for last is one that was kept."""
+
+    # POST would never be tried again, but each kept connection would be wrapped.
+    retryAutomatically = False
+    cachedConnectionTimeout = IDLE_S  # type: ignore[assignment]
+
+    was_kept = False
+
+    def __init__(self, reactor: Any, max_idle: int) -> None:
+        super().__init__(reactor)
+        self.maxPersistentPerHost = max_idle
+
+    def getConnection(
+        self, key: Hashable, endpoint: IStreamClientEndpoint
+    ) -> Deferred[Any]:
+        """Take or make one; the one that is there at once was kept."""
+        connection: Deferred[Any] = super().getConnection(key, endpoint)
+        self.was_kept = connection.called
+        return connection
+
+
+_NETWORK_ERRORS = (
+    ConnectError,
+    ConnectionClosed,
+    DNSLookupError,
+    RequestTransmissionFailed,
+    ResponseFailed,
+)
+
+
+def _is_closed(error: ResponseNeverReceived) -> bool:
+    return all(reason.check(ConnectionClosed) for reason in error.reasons)
+
+
+def _problem(error: Exception) -> str:
+    """Say what is wrong; Twisted's own text is a list of objects."""
+    reasons = getattr(error, "reasons", None) or [Failure(error)]
+    return "; ".join(
+        str(reason.value) or reason.type.__name__ for reason in reasons
+    ).rstrip(".")
+
+
+def _raw_headers(headers: Mapping[str, Sequence[str]]) -> Headers:
+    return Headers(
+        {
+            name.encode("ascii"): [line.encode("latin-1", "replace") for line in lines]
+            for name, lines in headers.items()
+        }
+    )
+
+
+@implementer(IBodyProducer)
+@define(eq=False)
+class _Bytes:
+    """A short body, written at once."""
+
+    _body: bytes
+
+    @property
+    def length(self) -> int:
+        return len(self._body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """There is nothing to pause."""
+
+    def resumeProducing(self) -> None:
+        """There is nothing to resume."""
+
+    def stopProducing(self) -> None:
+        """There is nothing to stop."""
+
+
+def _read(response: IResponse, limit_bytes: int) -> Deferred[bytes]:
+    """Read the body; when that is cancelled, or it is too long, the connection ends."""
+    reader = _Reader(limit_bytes)
+    response.deliverBody(reader)
+    return reader.done
+
+
+class _Reader(Protocol):
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._pieces: list[bytes] = []
+        self.done: Deferred[bytes] = Deferred(lambda _: self._leave())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._limit_bytes -= len(data)
+        if self._limit_bytes < 0:
+            self._pieces.clear()
+            self._leave()
+            if not self.done.called:
+                self.done.errback(ReplyTooLong())
+        else:
+            self._pieces.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        # PotentialDataLoss: HTTP/1.0, whose end is that of the connection.
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(b"".join(self._pieces))
+        else:
+            self.done.errback(reason)
+
+    def _leave(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
