@@ -21,7 +21,7 @@ from zope.interface import implementer
 from tustwisted._version import __version__
 from tustwisted.errors import EventRefused, HookUnusable
 from tustwisted.hooks.address import HookURL
-from tustwisted.hooks.posting import NoReply, Poster, Reply, ReplyTooLong
+from tustwisted.hooks.posting import NoReply, Poster, Reply
 from tustwisted.hooks.retry import Passing, RetryRule, parse_retry_after, retried
 from tustwisted.hooks.signature import HEADER, read_secrets, sign
 from tustwisted.hooks.wire import decode_answer, encode_event
@@ -150,6 +150,9 @@ class HttpHook:
         reply = await self._call(event)
         if not 200 <= reply.status <= 299:
             raise self._failed(f"it answered {reply.status}")
+        if reply.body is None:
+            limit_bytes = self._rules.reply_limit_bytes
+            raise self._failed(f"its answer is longer than {limit_bytes} bytes")
         try:
             return decode_answer(reply.body, event.type)
         except ValueError as error:
@@ -219,17 +222,11 @@ class HttpHook:
             self._turns.release()
 
     async def _post(self, event: Event, body: bytes) -> Reply:
-        limit_bytes = self._rules.reply_limit_bytes
+        headers = self._headers(event, body)
         try:
-            return await self._poster.post(
-                self._headers(event, body), body, limit_bytes
-            )
+            return await self._poster.post(headers, body, self._rules.reply_limit_bytes)
         except NoReply as error:
             raise self._failed_for_now(str(error)) from error
-        except ReplyTooLong as error:
-            raise self._failed(
-                f"its reply is longer than {limit_bytes} bytes"
-            ) from error
 
     def _headers(self, event: Event, body: bytes) -> dict[str, list[str]]:
         headers: dict[str, list[str]] = {}

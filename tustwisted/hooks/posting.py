@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
@@ -38,17 +38,14 @@ class NoReply(Exception):
     """The network failed, or the other side does not speak HTTP; ``str()`` says how."""
 
 
-class ReplyTooLong(Exception):
-    """The reply is longer than it may be; no more of it was read."""
-
-
 @frozen
 class Reply:
     """What came back."""
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes | None
+    """``None``: it is longer than it may be, and was not read to its end."""
 
 
 @define(eq=False)
@@ -85,11 +82,12 @@ class Poster:
 
         :param limit_bytes: a longer reply is not read.
         :raises NoReply: none came, or only a part of one.
-        :raises ReplyTooLong: it is too long.
         """
         while True:
-            posting = self._agent.request(
-                b"POST", self._url, _raw_headers(headers), _Bytes(body)
+            posting = _left_at_once(
+                self._agent.request(
+                    b"POST", self._url, _raw_headers(headers), _Bytes(body)
+                )
             )
             was_kept = self._pool.was_kept
             try:
@@ -139,6 +137,31 @@ _NETWORK_ERRORS = (
 )
 
 
+def _left_at_once(requesting: Deferred[IResponse]) -> Deferred[IResponse]:
+    """
+    Return the same, but for what comes of a cancellation: that alone, and at once.
+
+    To Twisted's client, a request that was cancelled is a connection that broke.
+    """
+
+    def leave(waiting: Deferred[IResponse]) -> None:
+        waiting.errback(CancelledError())
+        requesting.cancel()
+
+    waiting: Deferred[IResponse] = Deferred(leave)
+
+    def tell(result: IResponse | Failure) -> None:
+        if waiting.called:
+            return
+        if isinstance(result, Failure):
+            waiting.errback(result)
+        else:
+            waiting.callback(result)
+
+    requesting.addBoth(tell)  # type: ignore[unused-awaitable] # it ends in `waiting`
+    return waiting
+
+
 def _is_closed(error: ResponseNeverReceived) -> bool:
     return all(reason.check(ConnectionClosed) for reason in error.reasons)
 
@@ -185,7 +208,7 @@ class _Bytes:
         """There is nothing to stop."""
 
 
-def _read(response: IResponse, limit_bytes: int) -> Deferred[bytes]:
+def _read(response: IResponse, limit_bytes: int) -> Deferred[bytes | None]:
     """Read the body; when that is cancelled, or it is too long, the connection ends."""
     reader = _Reader(limit_bytes)
     response.deliverBody(reader)
@@ -196,23 +219,26 @@ class _Reader(Protocol):
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._pieces: list[bytes] = []
-        self.done: Deferred[bytes] = Deferred(lambda _: self._leave())
+        self._is_too_long = False
+        self.done: Deferred[bytes | None] = Deferred(lambda _: self._leave())
 
     def dataReceived(self, data: bytes) -> None:
         self._limit_bytes -= len(data)
-        if self._limit_bytes < 0:
-            self._pieces.clear()
-            self._leave()
-            if not self.done.called:
-                self.done.errback(ReplyTooLong())
-        else:
+        if self._limit_bytes >= 0:
             self._pieces.append(data)
+        elif not self._is_too_long:
+            self._is_too_long = True
+            self._leave()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Also told when all has come and the connection is kept: that is ResponseDone.
+        # Nobody hears of the end before it: the connection is back in the pool then.
         if self.done.called:
             return
+        if self._is_too_long:
+            self.done.callback(None)
         # PotentialDataLoss: HTTP/1.0, whose end is that of the connection.
-        if reason.check(ResponseDone, PotentialDataLoss):
+        elif reason.check(ResponseDone, PotentialDataLoss):
             self.done.callback(b"".join(self._pieces))
         else:
             self.done.errback(reason)
