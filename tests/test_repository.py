@@ -33,6 +33,8 @@ WIRING = {
     "lockers",
     "lockoptions",
     "making",
+    "hookmaking",
+    "hookoptions",
     "options",
     "process",
     "workers",

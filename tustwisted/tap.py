@@ -23,6 +23,7 @@ from tustwisted.config import (
     parse_size,
     parse_time,
 )
+from tustwisted.hookoptions import HookOptions
 from tustwisted.lockoptions import LockOptions
 from tustwisted.named import check_name
 from tustwisted.options import tried
@@ -35,7 +36,7 @@ OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode"
 """Options that the store of files alone understands, and their defaults."""
 
 
-class Options(WebOptions, LockOptions):
+class Options(HookOptions, WebOptions, LockOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"

@@ -29,8 +29,9 @@ from tests.hooks.receiver import (
 )
 from tustwisted.errors import EventRefused, HookUnusable
 from tustwisted.hooks.address import parse_hook_url
-from tustwisted.hooks.http import HookCallFailed, HttpHook, HttpRules
+from tustwisted.hooks.http import HookCallFailed, HttpHook
 from tustwisted.hooks.retry import RetryRule
+from tustwisted.hooks.rules import HttpRules
 from tustwisted.hooks.signature import verify
 from tustwisted.hooks.wire import decode_event
 from tustwisted.interfaces import IHook

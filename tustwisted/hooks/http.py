@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -22,7 +22,8 @@ from tustwisted._version import __version__
 from tustwisted.errors import EventRefused, HookUnusable
 from tustwisted.hooks.address import HookURL
 from tustwisted.hooks.posting import NoReply, Poster, Reply
-from tustwisted.hooks.retry import Passing, RetryRule, parse_retry_after, retried
+from tustwisted.hooks.retry import Passing, parse_retry_after, retried
+from tustwisted.hooks.rules import HttpRules
 from tustwisted.hooks.signature import HEADER, read_secrets, sign
 from tustwisted.hooks.wire import decode_answer, encode_event
 from tustwisted.interfaces import IHook
@@ -31,12 +32,6 @@ from tustwisted.protocol.events import Event, EventType
 from tustwisted.waiting import WaitedTooLong, within
 
 _T = TypeVar("_T")
-
-TIMEOUT_S = 15.0
-REPLY_LIMIT_BYTES = 5120
-"""Both as in tusd."""
-
-MAX_IN_FLIGHT = 64
 
 CLOSE_TIMEOUT_S = 2.0
 """A stop waits so long for idle connections to be closed."""
@@ -55,27 +50,6 @@ class HookCallFailed(Exception):
 
 class _CallFailedForNow(HookCallFailed, Passing):
     """The next attempt may be better."""
-
-
-@frozen
-class HttpRules:
-    """How hooks are called by HTTP."""
-
-    forward_headers: tuple[str, ...] = ()
-    """Headers of the request that are sent on, in any case."""
-
-    retry: RetryRule = field(factory=RetryRule)
-
-    timeout_s: float = TIMEOUT_S
-    """For one event: all attempts, the waits between them, and that for a free one."""
-
-    reply_limit_bytes: int = REPLY_LIMIT_BYTES
-
-    max_in_flight: int = MAX_IN_FLIGHT
-    """So many calls to one URL are made at a time; others wait."""
-
-    secret_file: str | None = None
-    """What calls are signed with (:mod:`tustwisted.hooks.signature`)."""
 
 
 @implementer(IHook)
