@@ -37,7 +37,7 @@ class HookOptionsTests(SynchronousTestCase):
         self.assertEqual(options["hooks-http-rules"], HttpRules())
         self.assertEqual(options["hooks-enabled-events"], frozenset(EventType))
         for name, value in (
-            ("hooks-dir-timeout", 30.0),
+            ("hooks-dir-timeout", 15.0),
             ("hooks-redis-stream-length", 100_000),
             ("progress-hooks-interval", 1.0),
             ("progress-hooks-bytes", 16 * 2**20),

@@ -25,7 +25,7 @@ from tustwisted.protocol.events import EventType
 
 _T = TypeVar("_T")
 
-DIR_TIMEOUT_S = 30.0
+DIR_TIMEOUT_S = 15.0
 
 STREAM_LENGTH = 100_000
 

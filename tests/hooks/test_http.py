@@ -271,6 +271,18 @@ class LimitTests(HttpHookCase):
                 self.assertIn("within 0.3 s", str(error))
         self.assertEqual(await hook.ask(ASKED), Answer())
 
+    async def test_asked_before_told(self) -> None:
+        """Who is asked gets his turn while many wait to be told."""
+        hook = await self.hook(evolve(RULES, max_in_flight=2))
+        self.receiver.plan(hang)
+        telling = [Deferred.fromCoroutine(hook.tell(TOLD)) for _ in range(5)]
+        await deferToThread(self._until_called)
+        self.assertEqual(await hook.ask(ASKED), Answer())
+        self.assertEqual(len(self.receiver.calls), 2)
+        await hook.stop()
+        for waiting in telling:
+            self.failureResultOf(waiting, HookCallFailed)
+
     def _until_called(self) -> None:
         end_s = time.monotonic() + LIMIT_S
         while not self.receiver.calls and time.monotonic() < end_s:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import re
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+_LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""Twisted looks up nothing else, such as names with an underscore."""
 
 _NAME_DIGITS = 12
 
@@ -55,6 +59,7 @@ def parse_hook_url(text: str) -> HookURL:
         raise ValueError("must be a URL that begins with http:// or https://")
     if not parts.hostname:
         raise ValueError("the host is missing: write http://host/path")
+    _require_known(parts.hostname)
     if port == 0:
         raise ValueError("the port must be a number from 1 to 65535")
     if "#" in text:
@@ -66,6 +71,21 @@ def parse_hook_url(text: str) -> HookURL:
         urlunsplit((parts.scheme, place, parts.path or "/", parts.query, "")).encode(),
         _authorization(parts),
     )
+
+
+def _require_known(host: str) -> None:
+    try:
+        if ":" in host:
+            ipaddress.IPv6Address(host)
+            return
+        host.encode("ascii").decode("idna")
+        labels = host.removesuffix(".").split(".")
+    except ValueError:
+        labels = [""]
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(
+            "the host must be a name of letters, digits, - and ., or an IP address"
+        )
 
 
 def _authorization(parts: SplitResult) -> str | None:

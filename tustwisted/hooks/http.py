@@ -9,9 +9,9 @@ not take is told again later, by the delivery.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
@@ -30,8 +30,6 @@ from tustwisted.interfaces import IHook
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.waiting import WaitedTooLong, within
-
-_T = TypeVar("_T")
 
 CLOSE_TIMEOUT_S = 2.0
 """A stop waits so long for idle connections to be closed."""
@@ -73,6 +71,7 @@ class HttpHook:
     _forwarded: frozenset[str] = field(init=False)
     _poster: Poster = field(init=False)
     _turns: DeferredSemaphore = field(init=False)
+    _turns_after: DeferredSemaphore = field(init=False)
     _secret: bytes | None = field(init=False, default=None, repr=False)
     _calls: set[Deferred[Any]] = field(init=False, factory=set)
 
@@ -83,6 +82,8 @@ class HttpHook:
             self._reactor, self._url.target, rules.max_in_flight, rules.timeout_s
         )
         self._turns = DeferredSemaphore(rules.max_in_flight)
+        # Half of them, so that what a request waits for gets its turn.
+        self._turns_after = DeferredSemaphore(max(1, rules.max_in_flight // 2))
 
     @property
     def name(self) -> str:
@@ -121,7 +122,7 @@ class HttpHook:
 
         :raises HookCallFailed: there is no answer, or none that can be used.
         """
-        reply = await self._call(event)
+        reply = await self._bounded(self._call(event))
         if not 200 <= reply.status <= 299:
             raise self._failed(f"it answered {reply.status}")
         if reply.body is None:
@@ -139,7 +140,7 @@ class HttpHook:
         :raises EventRefused: 4xx, other than 408, 425 and 429.
         :raises HookCallFailed: anything else but 2xx.
         """
-        status = (await self._call(event)).status
+        status = (await self._bounded(self._call_after(event))).status
         if 400 <= status <= 499 and status not in _AGAIN_LATER:
             raise EventRefused(f"{self._url.shown} answered {status}")
         if not 200 <= status <= 299:
@@ -150,7 +151,7 @@ class HttpHook:
         end_s = self._reactor.seconds() + self._rules.timeout_s
 
         async def attempt() -> Reply:
-            reply = await self._in_turn(lambda: self._post(event, body))
+            reply = await self._in_turn(event, body)
             self._require_final(reply)
             return reply
 
@@ -162,7 +163,7 @@ class HttpHook:
                 error=error,
             )
 
-        calling = retried(
+        return await retried(
             attempt,
             self._rules.retry,
             self._reactor,
@@ -170,7 +171,6 @@ class HttpHook:
             random=self._random,
             failed=failed,
         )
-        return await self._bounded(calling)
 
     async def _bounded(self, calling: Coroutine[Deferred[Any], Any, Reply]) -> Reply:
         timeout_s = self._rules.timeout_s
@@ -187,11 +187,18 @@ class HttpHook:
         finally:
             self._calls.discard(call)
 
-    async def _in_turn(self, post: Callable[[], Awaitable[_T]]) -> _T:
-        """Wait until fewer calls are made; nobody's turn is taken by who only waits."""
+    async def _call_after(self, event: Event) -> Reply:
+        await self._turns_after.acquire()
+        try:
+            return await self._call(event)
+        finally:
+            self._turns_after.release()
+
+    async def _in_turn(self, event: Event, body: bytes) -> Reply:
+        """Wait until fewer calls are made, then make one."""
         await self._turns.acquire()
         try:
-            return await post()
+            return await self._post(event, body)
         finally:
             self._turns.release()
 

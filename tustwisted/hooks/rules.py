@@ -58,7 +58,11 @@ class HttpRules:
     reply_limit_bytes: int = REPLY_LIMIT_BYTES
 
     max_in_flight: int = MAX_IN_FLIGHT
-    """So many calls to one URL are made at a time; others wait."""
+    """
+    So many calls to one URL are made at a time; others wait.
+
+    Half of them, at most, tell of what has happened.
+    """
 
     secret_file: str | None = None
     """What calls are signed with (:mod:`tustwisted.hooks.signature`)."""
