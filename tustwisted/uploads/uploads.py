@@ -157,6 +157,11 @@ class Uploads:
     # -- what a request asks for -------------------------------------------------------
 
     @property
+    def has_hooks(self) -> bool:
+        """Some hook is asked or told of something, so calls should have a caller."""
+        return False
+
+    @property
     def asks_access(self) -> bool:
         """Some hook wants to be asked before each request: :meth:`admit` must be."""
         return False
