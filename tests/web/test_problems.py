@@ -144,6 +144,16 @@ class ResponseTests(SynchronousTestCase):
         self.assertEqual(offsets, [b"3"])
         self.assertFalse(request.responseHeaders.hasHeader(b"Content-Length"))
 
+    def test_when_to_try_again(self) -> None:
+        """What may be over in a moment says when."""
+        for error, seconds in (
+            (errors.UploadLocked(20.0), b"1"),
+            (errors.LocksUnavailable(), b"1"),
+            (errors.EventsWaiting(), b"5"),
+        ):
+            headers = self.respond(error).responseHeaders
+            self.assertEqual(headers.getRawHeaders(b"Retry-After"), [seconds])
+
     def test_error_of_an_application(self) -> None:
         """A kind that an application derives is told as the one it derives (T-272)."""
         request = self.respond(QuotaExceeded())

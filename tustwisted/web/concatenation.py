@@ -26,6 +26,7 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import is_offset_octet_stream, parse_length
 from tustwisted.protocol.metadata import parse_metadata
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.values import values
@@ -47,7 +48,11 @@ def wanted_concat(request: Request, uploads: Uploads) -> Partial | Final | None:
 
 
 async def create_final(
-    request: Request, uploads: Uploads, concat: Final, mounts: Sequence[Segments]
+    request: Request,
+    uploads: Uploads,
+    concat: Final,
+    mounts: Sequence[Segments],
+    caller: Caller | None = None,
 ) -> UploadInfo:
     """
     Put together what a POST lists; it waits as long as that takes.
@@ -55,6 +60,7 @@ async def create_final(
     What the headers alone tell is judged before any upload is looked at.
 
     :param mounts: see :func:`mounts_of`.
+    :param caller: who asks; the parts must be his.
     :raises InvalidDeferLength: the length of a final upload is never open.
     :raises ModifyFinal: it comes with bytes of its own.
     :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.concatenate`.
@@ -75,6 +81,7 @@ async def create_final(
             metadata,
             length=length,
             concat_header=concat.header,
+            caller=caller,
         )
     except FinishFailed as error:
         # Its client has only the parts, and will ask for another one: each would stay.

@@ -25,6 +25,7 @@ from tustwisted.protocol.conditions import Validators, is_not_modified, range_co
 from tustwisted.protocol.disposition import content_disposition, content_type
 from tustwisted.protocol.ranges import ByteRange, parse_range
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.override import was_sent_by_head
 from tustwisted.web.settings import WebSettings
@@ -79,13 +80,16 @@ class Downloads:
             _describe_content(request, upload)
         _set_validators(request, validators)
 
-    async def get(self, request: Request, upload_id: str) -> bytes:
+    async def get(
+        self, request: Request, upload_id: str, caller: Caller | None = None
+    ) -> bytes:
         """
         Answer with the upload, or the part of it that is asked for.
 
         A HEAD that asks for GET gets the headers; nothing is read, which Twisted would
         only drop.
 
+        :param caller: who asks.
         :raises UploadNotFound: no such upload, or it is not finished.
         :raises PreconditionFailed: the request is conditional, and this is not met.
         :raises UnsatisfiableRange: what is asked for is past its end.
@@ -93,7 +97,7 @@ class Downloads:
 
         Rows T-205 to T-221, T-237.
         """
-        reading = await self._uploads.open(upload_id)
+        reading = await self._uploads.open(upload_id, caller=caller)
         try:
             validators = Validators.of(reading.info, self._seconds())
             answer = _choose(request, reading.info, validators)

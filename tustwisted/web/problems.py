@@ -106,6 +106,9 @@ PROBLEMS: dict[type[TusError], Problem] = {
     errors.LockLost: INTERNAL,
 }
 
+TEXT = b"text/plain; charset=utf-8"
+"""The type of what is told in words."""
+
 REASONS = {423: b"Locked", 460: b"Checksum Mismatch"}
 """Reason phrases of the statuses that Twisted has no name for."""
 
@@ -137,7 +140,7 @@ def _respond(request: IRequest, problem: Problem, message: str) -> bytes:
     if request.method == b"HEAD":
         return b""
     body = f"{problem.code}: {message}\n".encode()
-    request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+    request.setHeader(b"Content-Type", TEXT)
     request.setHeader(b"Content-Length", b"%d" % len(body))
     return body
 
@@ -156,3 +159,5 @@ def _set_own_headers(request: IRequest, error: TusError) -> None:
             request.setHeader(b"Content-Range", b"bytes */%d" % length)
         case errors.UploadLocked() | errors.LocksUnavailable():
             request.setHeader(b"Retry-After", b"1")
+        case errors.EventsWaiting():
+            request.setHeader(b"Retry-After", b"5")

@@ -57,7 +57,7 @@ class TusResource(Resource):
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, in the order of T-271, then take the route."""
         override_method(request)  # refuses nothing: a name that is none is a 405
-        _begin_answer(request, self._cors)
+        begin_answer(request, self._cors)
         try:
             _check_coding(request)
             _check_host(request)
@@ -96,7 +96,7 @@ class Nowhere(Resource):
 
     def render(self, request: Request) -> bytes:
         """Answer any method alike."""
-        _begin_answer(request, self._cors)
+        begin_answer(request, self._cors)
         try:
             if self._cors is not None:
                 check_origin(request, self._cors)
@@ -122,7 +122,12 @@ def below(
     return resource
 
 
-def _begin_answer(request: Request, cors: CorsPolicy | None) -> None:
+def begin_answer(request: Request, cors: CorsPolicy | None = None) -> None:
+    """
+    Set what every answer says, be it a refusal.
+
+    :param cors: which pages may see it.
+    """
     request.defaultContentType = None  # a HEAD or an empty answer has no type
     request.setHeader(b"Tus-Resumable", TUS_VERSION.encode())
     request.setHeader(b"X-Content-Type-Options", b"nosniff")

@@ -16,16 +16,17 @@ from werkzeug.exceptions import NotFound
 from tustwisted.errors import (
     ChecksumMismatch,
     FinishFailed,
+    FinishRejected,
     InvalidChecksum,
     InvalidContentType,
     TusError,
     UnsupportedChecksum,
     UploadNotFound,
+    UploadStopped,
     UploadTooLarge,
 )
 from tustwisted.protocol.checksum import ALGORITHMS
 from tustwisted.protocol.concat import Final
-from tustwisted.protocol.expiration import imf_fixdate
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.headers import (
     is_offset_octet_stream,
@@ -35,8 +36,10 @@ from tustwisted.protocol.headers import (
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.protocol.versions import TUS_VERSION
 from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.access import Callers
 from tustwisted.web.checksum import read_checksum
 from tustwisted.web.concatenation import (
     create_final,
@@ -44,9 +47,12 @@ from tustwisted.web.concatenation import (
     set_concat,
     wanted_concat,
 )
+from tustwisted.web.cors import is_preflight
 from tustwisted.web.creation import Creation, read_creation
 from tustwisted.web.download import Downloads
+from tustwisted.web.facts import set_expiry, set_facts
 from tustwisted.web.location import location
+from tustwisted.web.merging import merge_error, merge_success
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
@@ -73,16 +79,21 @@ class TusRoutes:
         self._uploads = uploads
         self._bodies = bodies
         self._settings = settings
+        self._callers = Callers(uploads)
         self._downloads = Downloads(uploads, settings)
 
     @app.route("/", methods=["OPTIONS"])
     @app.route("/<path:upload_id>", methods=["OPTIONS"])
-    def options(self, request: Request, upload_id: str = "") -> bytes:
+    async def options(self, request: Request, upload_id: str = "") -> bytes:
         """
         Tell what this server can do; looks at no upload (T-008).
 
+        A preflight, which can bring nothing to be let in by, is open to all (T-203).
+
         Spec: tus 1.0.0, OPTIONS; rows T-007 to T-012.
         """
+        if self._settings.cors is None or not is_preflight(request):
+            await self._callers.admit(request, upload_id or None)
         request.setResponseCode(204)
         request.setHeader(b"Tus-Version", TUS_VERSION.encode())
         offered = self._offered(request)
@@ -105,27 +116,30 @@ class TusRoutes:
 
         Spec: tus 1.0.0, Creation, Concatenation; rows T-050 to T-098, T-163 to T-192.
         """
+        caller = await self._callers.admit(request, None)
         concat = wanted_concat(request, self._uploads)
         if isinstance(concat, Final):
             mounts = mounts_of(request, self._settings)
-            upload = await create_final(request, self._uploads, concat, mounts)
+            upload = await create_final(request, self._uploads, concat, mounts, caller)
             self._set_location(request, upload.upload_id)
         else:
-            upload = await self._create(request, concat is not None)
+            upload = await self._create(request, concat is not None, caller)
         request.setResponseCode(201)
-        _set_expiry(request, await self._uploads.expires_at(upload))
+        set_expiry(request, await self._uploads.expires_at(upload))
         request.setHeader(b"Content-Length", b"0")
-        return b""
+        return merge_success(request, caller)
 
-    async def _create(self, request: Request, is_partial: bool) -> UploadInfo:
+    async def _create(
+        self, request: Request, is_partial: bool, caller: Caller | None
+    ) -> UploadInfo:
         wish = read_creation(request, self._uploads.extensions, is_partial)
         if wish.brings_bytes:
-            upload = await self._create_and_receive(request, wish)
+            upload = await self._create_and_receive(request, wish, caller)
             request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
             return upload
         try:
             upload = await self._uploads.create(
-                wish.length, wish.metadata, is_partial=is_partial
+                wish.length, wish.metadata, is_partial=is_partial, caller=caller
             )
         except FinishFailed as error:  # an upload of no bytes, which is there
             self._set_location(request, error.upload_id)
@@ -133,18 +147,25 @@ class TusRoutes:
         self._set_location(request, upload.upload_id)
         return upload
 
-    async def _create_and_receive(self, request: Request, wish: Creation) -> UploadInfo:
+    async def _create_and_receive(
+        self, request: Request, wish: Creation, caller: Caller | None
+    ) -> UploadInfo:
         body = self._bodies.body_of(request)
         checksum = read_checksum(request, body, self._offered(request))
         chunk = Chunk(body_length=body.length, checksum=checksum)
         receiver = await self._uploads.create_and_receive(
-            wish.length, wish.metadata, chunk, wish.is_partial, body.deliver_to
+            wish.length,
+            wish.metadata,
+            chunk,
+            wish.is_partial,
+            body.deliver_to,
+            caller=caller,
         )
         # Now, since an error tells it as well (T-087).
         self._set_location(request, receiver.upload.upload_id)
         try:
             return await _outcome_of(request, receiver)
-        except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum):
+        except (ChecksumMismatch, InvalidChecksum, UnsupportedChecksum, UploadStopped):
             request.responseHeaders.removeHeader(b"Location")  # nothing is there
             raise
 
@@ -166,10 +187,11 @@ class TusRoutes:
 
         Spec: tus 1.0.0, HEAD; rows T-013 to T-020.
         """
-        upload = await self._uploads.status(upload_id)
-        _set_facts(request, upload)
+        caller = await self._callers.admit(request, upload_id)
+        upload = await self._uploads.status(upload_id, caller=caller)
+        set_facts(request, upload)
         set_concat(request, upload)
-        _set_expiry(request, self._uploads.expiration.expires_at(upload))
+        set_expiry(request, self._uploads.expiration.expires_at(upload))
         self._downloads.describe(request, upload)
         return b""
 
@@ -180,7 +202,8 @@ class TusRoutes:
 
         Spec: RFC 9110, GET; rows T-205 to T-221.
         """
-        return await self._downloads.get(request, upload_id)
+        caller = await self._callers.admit(request, upload_id)
+        return await self._downloads.get(request, upload_id, caller)
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
     async def receive(self, request: Request, upload_id: str) -> bytes:
@@ -189,6 +212,7 @@ class TusRoutes:
 
         Spec: tus 1.0.0, PATCH; rows T-021 to T-049.
         """
+        caller = await self._callers.admit(request, upload_id)
         if not is_offset_octet_stream(values(request, b"Content-Type")):
             raise InvalidContentType
         body = self._bodies.body_of(request)
@@ -198,12 +222,14 @@ class TusRoutes:
             parse_length(values(request, b"Upload-Length")),
             read_checksum(request, body, self._offered(request)),
         )
-        receiver = await self._uploads.receive(upload_id, chunk, body.deliver_to)
+        receiver = await self._uploads.receive(
+            upload_id, chunk, body.deliver_to, caller=caller
+        )
         upload = await _outcome_of(request, receiver)
         request.setResponseCode(204)
         request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
-        _set_expiry(request, await self._uploads.expires_at(upload))
-        return b""
+        set_expiry(request, await self._uploads.expires_at(upload))
+        return merge_success(request, caller)
 
     @app.route("/<path:upload_id>", methods=["DELETE"])
     async def terminate(self, request: Request, upload_id: str) -> bytes:
@@ -212,16 +238,17 @@ class TusRoutes:
 
         Spec: tus 1.0.0, Termination; rows T-114 to T-123.
         """
-        await self._uploads.terminate(upload_id)
+        caller = await self._callers.admit(request, upload_id)
+        await self._uploads.terminate(upload_id, caller=caller)
         request.setResponseCode(204)
-        return b""
+        return merge_success(request, caller)
 
     @app.handle_errors(TusError)
     def refuse(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer with the error's row of the table."""
+        """Answer with the error's row of the table, or as the hook that refused."""
         error = failure.value
         assert isinstance(error, TusError)
-        return respond_with(request, error)
+        return merge_error(request, error, respond_with(request, error))
 
     @app.handle_errors(NotFound)
     def find_nothing(self, request: IRequest, failure: Failure) -> bytes:
@@ -238,13 +265,17 @@ class TusRoutes:
             uri=request.uri.decode("ascii", "backslashreplace"),
             request_id=_request_id(request),
         )
-        return respond_internal(request)
+        return merge_error(request, failure.value, respond_internal(request))
 
 
 async def _outcome_of(request: Request, receiver: Receiver) -> UploadInfo:
     """Wait for what becomes of an upload that has got its body."""
     try:
         return await receiver.outcome()
+    except (FinishFailed, FinishRejected):
+        # What is stored is all of it; only then is there a finish.
+        request.setHeader(b"Upload-Offset", b"%d" % (receiver.upload.length or 0))
+        raise
     except UploadTooLarge:
         request.setHeader(b"Connection", b"close")  # also if the body had come (T-112)
         raise
@@ -252,26 +283,6 @@ async def _outcome_of(request: Request, receiver: Receiver) -> UploadInfo:
         log.debug("a client left while {upload} came", upload=receiver.upload.upload_id)
         await Deferred[None]()  # nobody to answer: Klein cancels this in a moment
         raise
-
-
-def _set_facts(request: Request, upload: UploadInfo) -> None:
-    request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
-    if upload.length is None:
-        request.setHeader(b"Upload-Defer-Length", b"1")
-    else:
-        request.setHeader(b"Upload-Length", b"%d" % upload.length)
-    if upload.metadata.header:
-        request.setHeader(b"Upload-Metadata", upload.metadata.header.encode("ascii"))
-
-
-def _set_expiry(request: Request, expires_at_s: float | None) -> None:
-    """
-    Tell when an upload expires, if it does (T-014, T-149 to T-152).
-
-    Spec: tus 1.0.0, Upload-Expires.
-    """
-    if expires_at_s is not None:
-        request.setHeader(b"Upload-Expires", imf_fixdate(expires_at_s).encode())
 
 
 def _request_id(request: IRequest) -> str:
