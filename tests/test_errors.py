@@ -52,7 +52,7 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
     errors.UploadRejected: {"response": HttpAnswer(402)},
     errors.TerminationRejected: {"response": HttpAnswer()},
     errors.UploadStopped: {"response": HttpAnswer()},
-    errors.FinishRejected: {"response": HttpAnswer()},
+    errors.FinishRejected: {"response": HttpAnswer(), "upload_id": "film.mp4"},
     errors.HookFailed: {},
     errors.EventsWaiting: {},
     errors.FinishFailed: {"upload_id": "users/7/film.mp4"},

@@ -8,10 +8,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tustwisted.errors import LocksUnavailable
+from tustwisted.hooks.functions import FunctionHook
 from tustwisted.housekeeping import ELECTION_S, HOUSE, Housekeeper
 from tustwisted.interfaces import ILock
 from tustwisted.lock.memory import MemoryLocker
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.metadata import Metadata
@@ -135,12 +136,16 @@ class HousekeeperTests(SynchronousTestCase):
         """The lock is free again when a stop comes in the middle of a recovery."""
         waiting: Deferred[None] = Deferred()
 
-        async def finish(event: UploadFinished) -> None:
+        async def finish(event: Event) -> None:
             await waiting
 
         self.leave_unfinished("a")
         uploads = Uploads(
-            self.store, self.locker, ImmediateDisk(), self.clock, on_finish=finish
+            self.store,
+            self.locker,
+            ImmediateDisk(),
+            self.clock,
+            hooks=[FunctionHook("finish", {EventType.PRE_FINISH: finish})],
         )
         self.successResultOf(Deferred.fromCoroutine(uploads.start()))
         housekeeper = Housekeeper(uploads, self.clock)

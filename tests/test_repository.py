@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
-    {"_version", "errors"},
+    {"_version", "errors", "httpanswer"},
     {"protocol"},
     {"interfaces", "abilities", "outcome", "waiting", "named"},
     {"receive", "store", "lock", "hooks", "disk"},

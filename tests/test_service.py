@@ -24,8 +24,9 @@ from zope.interface import implementer
 
 from tustwisted.daemon import DaemonService, is_beyond_loopback
 from tustwisted.disk import Disk
+from tustwisted.hooks.functions import FunctionHook
 from tustwisted.lock.memory import MemoryLocker
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import StartFailed, UploadsService
 from tustwisted.store.file import FileStore
@@ -134,11 +135,13 @@ class UploadsServiceTests(TestCase):
         """A service that is not done with stopping is not started half."""
         finishing: Deferred[None] = Deferred()
 
-        async def on_finish(event: UploadFinished) -> None:
+        async def finish(event: Event) -> None:
             await finishing
 
         service = UploadsService.in_directory(
-            reactor, self.mktemp(), on_finish=on_finish
+            reactor,
+            self.mktemp(),
+            hooks=[FunctionHook("finish", {EventType.PRE_FINISH: finish})],
         )
         service.startService()
         creating = service.uploads.create(0, Metadata())

@@ -8,12 +8,9 @@ secret or the text of an exception from below.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import define
 
-if TYPE_CHECKING:
-    from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.httpanswer import HttpAnswer
 
 
 class TusError(Exception):
@@ -347,8 +344,11 @@ class UploadStopped(HookRefusal):
         return "this server has stopped this upload"
 
 
+@define(slots=False, eq=False)
 class FinishRejected(HookRefusal):
     """The upload may not be finished (``pre-finish``); that can be tried again."""
+
+    upload_id: str
 
     def __str__(self) -> str:
         return "this server does not take this upload as it is"

@@ -1,5 +1,7 @@
 """
-What one process does for all that share the uploads: recovery and sweeps (D10).
+What one process does for all that share the uploads (D10).
+
+That is recovery, sweeps, and the delivery of events.
 
 It is elected by a lock.  When it dies another one takes over, within seconds or, with
 leases, after the lease.
@@ -85,12 +87,17 @@ class Housekeeper:
             await self._recover()
         while True:
             lock = await self._elect()
+            delivery = self._uploads.delivery
+            if delivery is not None:
+                delivery.start()
             try:
                 if not recovers:
                     await self._recover()  # what the one before has left, if he died
                 recovers = False
                 await self._keep(lock)
             finally:
+                if delivery is not None:
+                    delivery.stop()
                 lock.release()
 
     async def _elect(self) -> ILock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -13,15 +15,19 @@ from twisted.python.failure import Failure
 from tustwisted.abilities import IFences
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
+from tustwisted.hooks.interfaces import IOutbox
+from tustwisted.hooks.outbox.file import FileOutbox
+from tustwisted.hooks.settings import HookSettings
 from tustwisted.housekeeping import Housekeeper
-from tustwisted.interfaces import IDataStore, ILocker
+from tustwisted.interfaces import IDataStore, IHook, ILocker
 from tustwisted.lock.directory import DirectoryLock, name_of
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.uploads.finishing import OnFinish
+from tustwisted.uploads.finishing import Placing
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
@@ -29,6 +35,10 @@ log = Logger()
 
 GRACE_S = 7.0
 """How long a stop waits for what is going on; with the answers, less than T-241 has."""
+
+
+OUTBOX = ".tustwisted.outbox"
+"""Where events wait in an upload directory; no id begins with a dot."""
 
 
 class StartFailed(SystemExit, Exception):
@@ -77,7 +87,10 @@ class UploadsService(Service):
         dir_mode: int = 0o775,
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
-        on_finish: OnFinish | None = None,
+        hooks: Sequence[IHook] = (),
+        hook_settings: HookSettings = HookSettings(),  # noqa: B008
+        placing: Placing | None = None,
+        finished_directory: str | None = None,
         switched_off: Collection[Extension] = (),
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
@@ -90,6 +103,8 @@ class UploadsService(Service):
 
         :param locker: keeps writers apart; by default it lets no other process use
             the directory.  :func:`tustwisted.lockers.make_locker` makes others.
+        :param hooks: what they are to be told is kept in the directory until then.
+        :param finished_directory: where ``placing`` puts finished files.
 
         The other parameters are those of
         :class:`~tustwisted.store.file.FileStore`,
@@ -97,15 +112,30 @@ class UploadsService(Service):
         :class:`~tustwisted.protocol.expiration.Expiration`.
         """
         disk = Disk(reactor)
+        outbox = FileOutbox(
+            os.path.join(directory, OUTBOX),
+            disk,
+            syncs=partial(_is_synced, durability),
+            limit=hook_settings.outbox_limit,
+        )
         return cls.with_store(
             reactor,
-            FileStore(directory, disk, durability, file_mode, dir_mode),
+            FileStore(
+                directory,
+                disk,
+                durability,
+                file_mode,
+                dir_mode,
+            ),
             disk,
             directory,
             locker=locker,
             max_size_bytes=max_size_bytes,
             lock_timeout_s=lock_timeout_s,
-            on_finish=on_finish,
+            hooks=hooks,
+            hook_settings=hook_settings,
+            outbox=outbox,
+            placing=placing,
             switched_off=switched_off,
             expire_after_s=expire_after_s,
             expire_finished_after_s=expire_finished_after_s,
@@ -122,7 +152,10 @@ class UploadsService(Service):
         locker: ILocker | None = None,
         max_size_bytes: int | None = None,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
-        on_finish: OnFinish | None = None,
+        hooks: Sequence[IHook] = (),
+        hook_settings: HookSettings = HookSettings(),  # noqa: B008
+        outbox: IOutbox | None = None,
+        placing: Placing | None = None,
         switched_off: Collection[Extension] = (),
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
@@ -139,6 +172,8 @@ class UploadsService(Service):
             if it is missing; ``None``: no other process can reach these uploads, or the
             store itself keeps a second one out.  Unused where there is a locker.
         :param locker: as for :meth:`in_directory`; not started yet.
+        :param outbox: keeps what hooks are to be told; by default only as long as this
+            process lives.
         :param expire_after_s: as for :meth:`in_directory`; only for a store that
             provides :class:`~tustwisted.abilities.ISweeps`.
         :param expire_finished_after_s: as before.
@@ -153,7 +188,10 @@ class UploadsService(Service):
             reactor,
             max_size_bytes,
             lock_timeout_s,
-            on_finish,
+            hooks,
+            hook_settings,
+            outbox,
+            placing,
             switched_off=switched_off,
             expiration=Expiration(expire_after_s, expire_finished_after_s),
         )
@@ -228,6 +266,13 @@ class UploadsService(Service):
         await self.uploads.stop()
         await self._housekeeper.stopped()
         await self._disk.stop()
+
+
+def _is_synced(durability: Durability, kind: EventType) -> bool:
+    """Tell whether an event is as safe as what it tells of, when the power fails."""
+    if durability is Durability.FINISH:
+        return kind is EventType.POST_FINISH
+    return durability.syncs
 
 
 def fail_if_failed(

@@ -60,7 +60,6 @@ def make_event(
 
 def upload_of(event: Event) -> UploadInfo:
     """Tell which upload an event is about."""
-    assert event.upload is not None
     return event.upload
 
 

@@ -16,7 +16,8 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 from twisted.web.server import Site
 
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.hooks.functions import FunctionHook
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
 from tustwisted.web.streaming import enable_streaming, under
@@ -48,7 +49,7 @@ class Shop:
         return self._files
 
 
-async def remember(event: UploadFinished) -> None:
+async def remember(event: Event) -> None:
     """Do what the application does with a file that is there as a whole."""
     # What clients say are bytes of any kind, and no name for a file of ours.
     name = event.upload.metadata.pairs.get("filename", b"").decode(errors="replace")
@@ -56,7 +57,9 @@ async def remember(event: UploadFinished) -> None:
 
 
 uploads = UploadsService.in_directory(
-    reactor, os.environ.get("UPLOADS", "uploads"), on_finish=remember
+    reactor,
+    os.environ.get("UPLOADS", "uploads"),
+    hooks=[FunctionHook("shop", {EventType.PRE_FINISH: remember})],
 )
 site = Site(Shop(TusResource(uploads.uploads)).app.resource())
 enable_streaming(site, under("/files/tus"))

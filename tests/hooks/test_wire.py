@@ -54,14 +54,22 @@ requests = st.builds(
     st.text(),
     st.dictionaries(keys, st.lists(st.text(), max_size=3).map(tuple), max_size=4),
 )
-events = st.builds(
-    Event,
-    st.sampled_from(EventType),
-    st.text(min_size=1),
-    st.none() | uploads,
-    st.none() | requests,
-    st.none() | ids,
-    st.none() | st.integers(1, 10**9),
+events = st.one_of(
+    *(
+        st.builds(
+            Event,
+            st.sampled_from(kinds),
+            st.text(min_size=1),
+            upload,
+            st.none() | requests,
+            st.none() | ids,
+            st.none() | st.integers(1, 10**9),
+        )
+        for kinds, upload in (
+            ([EventType.PRE_ACCESS], st.none()),
+            ([kind for kind in EventType if kind is not EventType.PRE_ACCESS], uploads),
+        )
+    )
 )
 
 UPLOAD = UploadInfo(
@@ -176,9 +184,11 @@ class EncodeTests(SynchronousTestCase):
         )
 
     def test_access(self) -> None:
-        """An access is about no upload but the id that the request names."""
+        """An access is about an upload of which no more is told than its id."""
         event = Event(EventType.PRE_ACCESS, "e", None, REQUEST, "abc")
-        self.assertIsNone(_fields(event)["Upload"])
+        upload = _fields(event)["Upload"]
+        self.assertEqual((upload["ID"], upload["Size"]), ("abc", 0))
+        self.assertEqual(upload["MetaData"], {})
         self.assertEqual(_fields(event)["UploadID"], "abc")
 
 
@@ -193,7 +203,7 @@ class DecodeTests(SynchronousTestCase):
         self.assertNotIn(b"\n", line)
         decoded = decode_event(line)
         self.assertEqual(decoded, event)
-        if event.upload is not None and decoded.upload is not None:
+        if event.type is not EventType.PRE_ACCESS:
             self.assertEqual(decoded.upload.storage, event.upload.storage)
             self.assertEqual(decoded.upload.modified_s, event.upload.modified_s)
 

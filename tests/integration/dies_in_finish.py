@@ -16,7 +16,8 @@ from twisted.application.service import Application
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.hooks.functions import FunctionHook
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.streaming import StreamingSite
@@ -26,7 +27,7 @@ died_at = directory.with_name("died_at")
 told = directory.with_name("told")
 
 
-async def on_finish(event: UploadFinished) -> None:
+async def on_finish(event: Event) -> None:
     """Die, or write the event down."""
     if not died_at.exists():
         died_at.write_text(f"{event.event_id}\n")
@@ -35,7 +36,11 @@ async def on_finish(event: UploadFinished) -> None:
         file.write(f"{event.event_id}\n")
 
 
-uploads = UploadsService.in_directory(reactor, str(directory), on_finish=on_finish)
+uploads = UploadsService.in_directory(
+    reactor,
+    str(directory),
+    hooks=[FunctionHook("dies", {EventType.PRE_FINISH: on_finish})],
+)
 site = StreamingSite(below("/files/", TusResource(uploads.uploads)))
 endpoint = TCP4ServerEndpoint(reactor, int(os.environ["PORT"]), interface="127.0.0.1")
 

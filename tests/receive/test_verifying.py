@@ -15,9 +15,11 @@ from zope.interface.verify import verifyObject
 from tests.receive.support import HandDisk, Producer
 from tustwisted.disk import Disk
 from tustwisted.errors import ChecksumMismatch, LockLost, UploadNotFound
+from tustwisted.hooks.functions import FunctionHook
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.checksum import ALGORITHMS, Checksum, TrailingChecksum
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.verifying import VerifyingWriter
@@ -77,7 +79,11 @@ class SealTests(SynchronousTestCase):
         self.told: list[str] = []
         clock = Clock()
         self.uploads = Uploads(
-            self.store, MemoryLocker(clock), self.disk, clock, on_finish=self.finish
+            self.store,
+            MemoryLocker(clock),
+            self.disk,
+            clock,
+            hooks=[FunctionHook("finish", {EventType.PRE_FINISH: self.finish})],
         )
         self.successResultOf(Deferred.fromCoroutine(self.uploads.start()))
 

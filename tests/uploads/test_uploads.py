@@ -24,8 +24,9 @@ from tustwisted.errors import (
     UploadSizeExceeded,
     UploadTooLarge,
 )
+from tustwisted.hooks.functions import FunctionHook
 from tustwisted.lock.memory import MemoryLocker
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.receive.receiver import Receiver
@@ -45,7 +46,7 @@ class _UploadsCase(SynchronousTestCase):
         self.disk = HandDisk()
         self.store = MemoryStore()
         self.locker = MemoryLocker(self.clock)
-        self.told: list[UploadFinished] = []
+        self.told: list[Event] = []
         self.finishing: Deferred[None] | None = None
         self.uploads = self.make()
 
@@ -57,13 +58,13 @@ class _UploadsCase(SynchronousTestCase):
             self.disk,
             self.clock,
             max_size_bytes,
-            on_finish=self.on_finish,
+            hooks=[FunctionHook("finish", {EventType.PRE_FINISH: self.on_finish})],
             now_s=lambda: 1000.5,
         )
         self.do(uploads.start())
         return uploads
 
-    async def on_finish(self, event: UploadFinished) -> None:
+    async def on_finish(self, event: Event) -> None:
         """Remember what is told; wait, or fail, as the test says."""
         self.told.append(event)
         if self.finishing is not None:
@@ -399,7 +400,7 @@ class FinishTests(_UploadsCase):
         (event,) = self.told
         self.assertEqual(event.upload.offset, 3)
         self.assertIs(event.upload.state, UploadState.FINISHING)
-        self.assertEqual(event.event_id, f"{upload_id}@1000.500000:finished")
+        self.assertEqual(event.event_id, f"{upload_id}@1000.500000:pre-finish")
 
     def test_failed_step_can_be_tried_again(self) -> None:
         """A failed step leaves a state; the next empty body does it again."""

@@ -17,9 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from tests.web.harness import Peer, Wire
+from tustwisted.hooks.functions import FunctionHook
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.memory import MemoryLocker
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.memory import MemoryStore
@@ -243,7 +244,7 @@ class Server:
         if store is None:
             self.store = MemoryStore(seconds=self.clock.seconds)
         self.locker = MemoryLocker(self.clock)
-        self.told: list[UploadFinished] = []
+        self.told: list[Event] = []
         self.on_finish: Callable[[], Deferred[None] | None] = lambda: None
         self.uploads = Uploads(
             self.store,
@@ -252,7 +253,7 @@ class Server:
             self.clock,
             max_size_bytes,
             lock_timeout_s,
-            on_finish=self._finish,
+            hooks=[FunctionHook("harness", {EventType.PRE_FINISH: self._finish})],
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
             switched_off=switched_off,
@@ -266,7 +267,7 @@ class Server:
             reactor=self.clock,
         )
 
-    async def _finish(self, event: UploadFinished) -> None:
+    async def _finish(self, event: Event) -> None:
         self.told.append(event)
         waits = self.on_finish()
         if waits is not None:

@@ -33,13 +33,29 @@ STORAGE_TYPE = "filestore"
 SECRETS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers by which a client shows who it is, in lower case."""
 
+_NO_UPLOAD = {
+    "Size": 0,
+    "SizeIsDeferred": False,
+    "Offset": 0,
+    "MetaData": {},
+    "IsPartial": False,
+    "IsFinal": False,
+    "PartialUploads": None,
+    "Storage": None,
+}
+"""What an access is about, for those who read it without asking whether it is there."""
+
 
 def encode_event(event: Event) -> bytes:
     """Write an event as one line of ASCII, without its end."""
     fields = {
         "Type": event.type.value,
         "Event": {
-            "Upload": _encode_upload(event),
+            "Upload": (
+                {**_NO_UPLOAD, "ID": event.upload_id or ""}
+                if event.type is EventType.PRE_ACCESS
+                else _encode_upload(event)
+            ),
             "HTTPRequest": _encode_request(event.request),
             "ID": event.event_id,
             "Sequence": event.sequence,
@@ -49,10 +65,8 @@ def encode_event(event: Event) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode("ascii")
 
 
-def _encode_upload(event: Event) -> dict[str, object] | None:
+def _encode_upload(event: Event) -> dict[str, object]:
     info = event.upload
-    if info is None:
-        return None
     # tusd chooses the id after pre-create, and leaves it out there.
     is_created = event.type is not EventType.PRE_CREATE
     return {
@@ -113,13 +127,14 @@ def decode_event(content: bytes) -> Event:
     fields = load_object(content)
     event = take(fields, "Event", dict, {})
     upload = take(event, "Upload", dict, {})
+    kind = EventType(fields.get("Type"))
     event_id = take_text(event, "ID")
     if not event_id:
         raise ValueError("ID must be there")
     return Event(
-        EventType(fields.get("Type")),
+        kind,
         event_id,
-        _decode_upload(upload) if upload else None,
+        None if kind is EventType.PRE_ACCESS else _decode_upload(upload),
         _decode_request(take(event, "HTTPRequest", dict, {})),
         take_text(event, "UploadID") or None,
         take(event, "Sequence", int, 0) or None,

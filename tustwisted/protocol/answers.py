@@ -8,83 +8,17 @@ the room that reads it from JSON: never a broken answer or a wiped upload.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen, validators
 
+from tustwisted.httpanswer import HttpAnswer
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.metadata import Metadata
-from tustwisted.protocol.upload import is_owner
+from tustwisted.protocol.upload import Storage, UploadInfo, is_owner
 
-MAX_BODY_BYTES = 1024 * 1024
-"""A longer body is no message to a client."""
-
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(
-    r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*"
-    r"[\x21-\x7e\x80-\xff])?)?"
-)
-
-_OF_THE_SERVER = frozenset(
-    {
-        "connection",
-        "content-length",
-        "date",
-        "keep-alive",
-        "server",
-        "trailer",
-        "transfer-encoding",
-        "tus-resumable",
-        "upgrade",
-        "upload-offset",
-    }
-)
-"""What would break the connection, or lie about what is stored."""
-
-
-def _check_status(_: object, __: Attribute[Any], status: int | None) -> None:
-    if status is not None and not (type(status) is int and 200 <= status <= 599):
-        raise ValueError(f"{status!r} is no status from 200 to 599")
-
-
-def _check_headers(_: object, __: Attribute[Any], headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-            raise ValueError(f"{name!r} is no name of a header")
-        if name.lower() in _OF_THE_SERVER:
-            raise ValueError(f"{name} is for the server to set")
-        if not isinstance(value, str) or _VALUE.fullmatch(value) is None:
-            raise ValueError(f"{name} has a value that no header can have")
-
-
-def _check_body(_: object, __: Attribute[Any], body: str) -> None:
-    if not isinstance(body, str) or len(body.encode("utf-8")) > MAX_BODY_BYTES:
-        raise ValueError(f"a body is a text of at most {MAX_BODY_BYTES} bytes")
-
-
-@frozen
-class HttpAnswer:
-    """What a hook changes of the answer to a request."""
-
-    status: int | None = field(default=None, validator=_check_status)
-    """200 to 599; ``None``: as it would be."""
-
-    headers: Mapping[str, str] = field(factory=dict, validator=_check_headers)
-    """Set beside those of the server, or in their place."""
-
-    body: str = field(default="", validator=_check_body)
-    """Sent in UTF-8; empty: as it would be."""
-
-    def then(self, later: HttpAnswer) -> HttpAnswer:
-        """Return what two hooks together change; the later one has the last word."""
-        return HttpAnswer(
-            self.status if later.status is None else later.status,
-            {**self.headers, **later.headers},
-            later.body or self.body,
-        )
+__all__ = ["Answer", "HttpAnswer"]
 
 
 def _check_id(_: object, __: Attribute[Any], upload_id: str | None) -> None:
@@ -148,22 +82,26 @@ class Answer:
 
     def then(self, later: Answer) -> Answer:
         """Return what two hooks together say; the later one has the last word."""
-        said = {
-            name: value
-            for name in (
-                "upload_id",
-                "metadata",
-                "storage_path",
-                "max_size_bytes",
-                "expire_after_s",
-                "owner",
-            )
-            if (value := getattr(later, name)) is not None
-        }
         return evolve(
             self,
             response=self.response.then(later.response),
             reject=self.reject or later.reject,
             stop=self.stop or later.stop,
-            **said,
+            **_said(later, *_OF_UPLOADS, "storage_path"),
         )
+
+    def applied_to(self, upload: UploadInfo) -> UploadInfo:
+        """Return an upload that is to be created as the hook wants it."""
+        changes = _said(self, *_OF_UPLOADS)
+        if self.storage_path is not None:
+            changes["storage"] = Storage(self.storage_path)
+        return evolve(upload, **changes) if changes else upload
+
+
+_OF_UPLOADS = ("upload_id", "metadata", "max_size_bytes", "expire_after_s", "owner")
+"""What is called the same in an answer and in an upload."""
+
+
+def _said(answer: Answer, *names: str) -> dict[str, Any]:
+    values = ((name, getattr(answer, name)) for name in names)
+    return {name: value for name, value in values if value is not None}

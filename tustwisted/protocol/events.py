@@ -68,8 +68,7 @@ class Event:
     ``pre-finish`` and the durable ones are told again after a crash, with the same id.
     """
 
-    upload: UploadInfo | None
-    """As it is then; before it is created, as it would be.  ``None``: pre-access."""
+    _upload: UploadInfo | None
 
     request: RequestInfo | None = None
     """What has caused it; ``None``: no request, but the program or the clock."""
@@ -84,19 +83,13 @@ class Event:
     Counted are those that any hook wants.  ``None``: the event is not durable.
     """
 
-
-@frozen
-class UploadFinished:
-    """
-    All bytes of an upload are stored.
-
-    Told at least once: a crash in the finish step has it told again, with the same
-    ``event_id`` (D3).
-    """
-
-    upload: UploadInfo
-
     @property
-    def event_id(self) -> str:
-        """What makes this event one, however often it is told; printable ASCII."""
-        return f"{self.upload.upload_id}@{self.upload.created_s:.6f}:finished"
+    def upload(self) -> UploadInfo:
+        """
+        The upload as it is then; before it is created, as it would be.
+
+        :raises LookupError: the event is ``pre-access``: nothing was looked at yet.
+        """
+        if self._upload is None:
+            raise LookupError("an access is about no upload that was looked at")
+        return self._upload

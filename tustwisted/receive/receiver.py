@@ -65,6 +65,8 @@ class Receiver:
     """Decides about bytes that are in doubt."""
     _max_size_bytes: int | None = None
     """How long the upload may get while its length is deferred."""
+    stored: Callable[[int], None] | None = field(init=False, default=None)
+    """Called with the offset whenever more bytes are stored, if it is set."""
     _producer: IPushProducer | None = field(init=False, default=None)
     _paused: bool = field(init=False, default=False)
     _ended: bool = field(init=False, default=False)
@@ -159,6 +161,8 @@ class Receiver:
             self._producer.pauseProducing()
 
     def _queue_changed(self) -> None:
+        if self.stored is not None:
+            self.stored(self._writer.offset)
         if self._queue.failure is not None:
             self._end(self._queue.failure)
         elif self._paused and self._queue.pending_bytes <= LOW_WATER_BYTES:

@@ -63,6 +63,7 @@ def check_under_lock(
         raise ModifyFinal
     if chunk.offset != upload.offset:
         raise OffsetConflict(upload.offset, chunk.offset)
+    max_size_bytes = limit_of(upload, max_size_bytes)
     if chunk.upload_length is not None:
         upload = _with_length(upload, chunk.upload_length, max_size_bytes)
     check_size(upload.length, chunk.end, max_size_bytes)
@@ -93,6 +94,18 @@ def check_size(length: int | None, end: int, max_size_bytes: int | None) -> None
         check_maximum(end, max_size_bytes)
     elif end > length:
         raise UploadSizeExceeded(length)
+
+
+def limit_of(upload: UploadInfo, max_size_bytes: int | None) -> int | None:
+    """
+    Tell how long an upload may get.
+
+    :param max_size_bytes: the longest of all; ``None`` for no limit.
+    """
+    limits = [
+        limit for limit in (upload.max_size_bytes, max_size_bytes) if limit is not None
+    ]
+    return min(limits, default=None)
 
 
 def check_maximum(size_bytes: int, max_size_bytes: int | None) -> None:

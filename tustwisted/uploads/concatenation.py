@@ -14,6 +14,8 @@ from twisted.python.failure import Failure
 
 from tustwisted.abilities import IConcatenates
 from tustwisted.errors import (
+    FinishFailed,
+    FinishRejected,
     InvalidConcat,
     InvalidUploadLength,
     ServerShutdown,
@@ -22,11 +24,13 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.uploads.checks import check_maximum
+from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.checks import check_maximum, limit_of
+from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.finishing import Finishing
-from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.ongoing import Ongoing
+from tustwisted.uploads.removing import Removing
 
 log = Logger()
 
@@ -41,19 +45,22 @@ class Concatenation:
 
     :param finishing: does the finish steps of uploads.
     :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param caller: who asks for it; the parts must be his.
     """
 
     _store: IConcatenates
     _lookup: Lookup
-    _locks: Locks
+    _creating: Creating
+    _removing: Removing
     _finishing: Finishing
     _ongoing: Ongoing
     _clock: IReactorTime
     _max_size_bytes: int | None
+    _caller: Caller | None
     _given_up: bool = field(init=False, default=False)
 
     async def run_while_wanted(
-        self, final: UploadInfo, length: int | None
+        self, final: UploadInfo, length: int | None, is_named: bool
     ) -> UploadInfo:
         """
         Do the work, and the finish step of what comes of it.
@@ -63,20 +70,28 @@ class Concatenation:
 
         :param final: without a length, which comes of its parts.
         :param length: what the client believes it to be.
+        :param is_named: its id is not a random one.
         :raises TusError: see :meth:`tustwisted.uploads.uploads.Uploads.concatenate`.
         """
         try:
-            return await self._ongoing.own(self._run(final, length))
+            return await self._ongoing.own(self._run(final, length, is_named))
         except CancelledError:
             self._given_up = True
             raise
 
-    async def _run(self, final: UploadInfo, length: int | None) -> UploadInfo:
-        parts = await self._look_all_up(final.partial_uploads)
-        final = evolve(final, length=_judge(parts, length, self._max_size_bytes))
+    async def _run(
+        self, wish: UploadInfo, length: int | None, is_named: bool
+    ) -> UploadInfo:
+        parts = await self._look_all_up(wish.partial_uploads)
+        wish = evolve(wish, length=_judge(parts, length, self._max_size_bytes))
+        final = await self._creating.ask(wish, self._caller)
+        assert final.length is not None
+        check_maximum(final.length, limit_of(final, self._max_size_bytes))
+        is_renamed = final.upload_id != wish.upload_id
         try:
-            # Locked, so that no sweep takes it for a leftover, however long it takes.
-            async with self._locks.held(final.upload_id):
+            async with self._creating.reserved(
+                final, self._caller, is_named=is_named, is_renamed=is_renamed
+            ):
                 await self._store.concatenate(final, self._is_wanted)
         except UploadInterrupted:
             if not self._ongoing.is_running:
@@ -88,7 +103,14 @@ class Concatenation:
             count=len(parts),
             length=final.length,
         )
-        return await self._finishing.finish(final.upload_id)
+        try:
+            return await self._finishing.finish(final.upload_id, self._caller)
+        except (FinishFailed, FinishRejected):
+            if self._caller is not None:
+                # A client has only the parts, and will ask for another one: each would
+                # stay.
+                await self._removing.discard(final.upload_id)
+            raise
 
     def _is_wanted(self) -> bool:
         return self._ongoing.is_running and not self._given_up
@@ -116,7 +138,7 @@ class Concatenation:
 
     async def _look_up(self, upload_id: str) -> UploadInfo:
         """Tell of a part, after the finish step that a crash may have left undone."""
-        upload = await self._lookup.find(upload_id)
+        upload = await self._lookup.find(upload_id, self._caller)
         if upload.is_partial and upload.awaits_finish:
             return await self._finishing.finish(upload_id)
         return upload

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from attrs import frozen
+from attrs import define
 from twisted.logger import Logger
 
-from tustwisted.errors import LocksUnavailable, TusError, UploadLocked
+from tustwisted.abilities import IChoosesPath
+from tustwisted.errors import (
+    HookFailed,
+    LocksUnavailable,
+    UploadExists,
+    UploadLocked,
+    UploadRejected,
+)
 from tustwisted.interfaces import IDataStore
-from tustwisted.protocol.ids import new_id
-from tustwisted.protocol.metadata import Metadata
+from tustwisted.protocol.answers import Answer
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.uploads.checks import check_maximum
+from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.checks import check_maximum, limit_of
+from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.locks import Locks
+from tustwisted.uploads.removing import Removing
 
 log = Logger()
 
 
-@frozen
+@define(eq=False)
 class Creating:
     """
     Creates uploads.
 
     :param max_size_bytes: the longest upload; ``None`` for no limit.
-    :param random_bytes: for their ids.
-    :param now_s: tells the time, seconds since 1970.
     :param locks: of ids that an application has chosen: they may have been used before,
         and what is left of that may be about to be removed.
     :param finishing: does the finish steps of uploads.
@@ -35,69 +43,110 @@ class Creating:
 
     _store: IDataStore
     _max_size_bytes: int | None
-    _random_bytes: Callable[[int], bytes]
-    _now_s: Callable[[], float]
     _locks: Locks
+    _events: Events
     _finishing: Finishing
+    _removing: Removing
 
     async def create(
         self,
-        length: int | None,
-        metadata: Metadata,
-        upload_id: str | None,
-        is_partial: bool,
+        wish: UploadInfo,
+        caller: Caller | None,
+        *,
+        is_named: bool = False,
+        end: int = 0,
     ) -> UploadInfo:
-        """See :meth:`tustwisted.uploads.uploads.Uploads.create`."""
-        if length is not None:
-            check_maximum(length, self._max_size_bytes)
-        upload = UploadInfo(
-            upload_id or new_id(self._random_bytes),
-            length,
-            metadata=metadata,
-            created_s=self._now_s(),
-            is_partial=is_partial,
-        )
-        async with self._reserved(upload_id):
+        """
+        Create an upload.
+
+        :param is_named: its id is not a random one.
+        :param end: how many bytes come with the request at least.
+        :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.create`.
+        """
+        size = end if wish.length is None else wish.length
+        check_maximum(size, self._max_size_bytes)  # or nobody need be asked
+        upload = await self.ask(wish, caller)
+        check_maximum(size, limit_of(upload, self._max_size_bytes))
+        is_renamed = upload.upload_id != wish.upload_id
+        async with self.reserved(upload, caller, is_named, is_renamed):
             await self._store.create(upload)
         log.info(
             "upload {upload_id} created, {length} bytes",
             upload_id=upload.upload_id,
-            length=length,
+            length=upload.length,
         )
-        return await self._finish(upload) if upload.awaits_finish else upload
+        if upload.awaits_finish:
+            return await self._finish(upload, caller)
+        return upload
 
-    async def _finish(self, upload: UploadInfo) -> UploadInfo:
+    async def ask(self, wish: UploadInfo, caller: Caller | None) -> UploadInfo:
+        """
+        Ask the hooks what is to become of an upload that somebody wants to create.
+
+        :returns: the upload as they want it.
+        :raises UploadRejected: they do not.
+        :raises HookFailed: one of them failed, or wants what cannot be.
+        """
+        answer = await self._events.ask(EventType.PRE_CREATE, wish, caller)
+        if answer.reject:
+            raise UploadRejected(answer.response)
+        self._check_path(answer)
+        return answer.applied_to(wish)
+
+    def _check_path(self, answer: Answer) -> None:
+        path = answer.storage_path
+        if path is None:
+            return
+        choosing = IChoosesPath(self._store, None)
         try:
-            return await self._finishing.finish(upload.upload_id)
-        except (LocksUnavailable, UploadLocked):
-            # Whoever asked for it believes that it is not there, and asks again.
-            with suppress(TusError):
-                await self._store.remove(upload.upload_id)
+            if choosing is None:
+                raise ValueError("means nothing to this store")
+            choosing.check_path(path)
+        except ValueError as error:
+            log.error(
+                "a hook wants the path {path!r}: it {error}", path=path, error=error
+            )
+            raise HookFailed from error
+
+    @asynccontextmanager
+    async def reserved(
+        self,
+        upload: UploadInfo,
+        caller: Caller | None,
+        is_named: bool,
+        is_renamed: bool,
+    ) -> AsyncIterator[None]:
+        """
+        Create an upload in here, with nobody near its id, and tell the hooks.
+
+        A random id nobody has had before.
+
+        :param is_named: an application has chosen the id.
+        :param is_renamed: a hook has.
+        :raises HookFailed: the id, or the path, that a hook wants is taken.
+        """
+        try:
+            if not (is_named or is_renamed):
+                async with self._events.about(EventType.POST_CREATE, upload, caller):
+                    yield
+                return
+            async with self._locks.held(upload.upload_id):
+                await self._events.settle(upload.upload_id)
+                async with self._events.about(EventType.POST_CREATE, upload, caller):
+                    yield
+        except UploadExists as error:
+            if is_renamed or upload.storage is not None:
+                log.error(
+                    "a hook wants an id or a path that is taken: {upload_id}",
+                    upload_id=upload.upload_id,
+                )
+                raise HookFailed from error
             raise
 
-    def plan_final(
-        self,
-        partial_uploads: Sequence[str],
-        metadata: Metadata,
-        upload_id: str | None,
-        concat_header: str,
-    ) -> UploadInfo:
-        """Say what a final upload will be, but for its length."""
-        return UploadInfo(
-            upload_id or new_id(self._random_bytes),
-            None,
-            metadata=metadata,
-            created_s=self._now_s(),
-            is_final=True,
-            partial_uploads=tuple(partial_uploads),
-            concat_header=concat_header,
-        )
-
-    def _reserved(self, upload_id: str | None) -> AbstractAsyncContextManager[object]:
-        """
-        Keep everybody off an id while an upload gets it.
-
-        :param upload_id: of an application's own; ``None``: a random one, which nobody
-            has had before.
-        """
-        return nullcontext() if upload_id is None else self._locks.held(upload_id)
+    async def _finish(self, upload: UploadInfo, caller: Caller | None) -> UploadInfo:
+        try:
+            return await self._finishing.finish(upload.upload_id, caller)
+        except (LocksUnavailable, UploadLocked):
+            # Whoever asked for it believes that it is not there, and asks again.
+            await self._removing.discard(upload.upload_id)
+            raise

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from attrs import frozen
 from twisted.logger import Logger
 
-from tustwisted.errors import FinishFailed, TusError
+from tustwisted.abilities import IPlaces
+from tustwisted.errors import FinishFailed, FinishRejected, HookFailed, TusError
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.held import Held
-from tustwisted.protocol.events import UploadFinished
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.events import Events
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import Ongoing
+from tustwisted.uploads.progress import Progress
 
 log = Logger()
 
-OnFinish = Callable[[UploadFinished], Awaitable[None]]
+
+class Template(Protocol):
+    """Makes names for files."""
+
+    def names(self, upload: UploadInfo, now_s: float) -> Iterator[str]:
+        """Give relative paths for the file of an upload, by preference."""
+
+
+class Placing(Protocol):
+    """What other name the file of a finished upload gets."""
+
+    template: Template
+    moves: bool
+    drops_records: bool
 
 
 @frozen
@@ -26,42 +44,92 @@ class FinishStep:
     """
     Takes a whole upload from its last byte to ``FINISHED``; done by its holder.
 
-    :param on_finish: what the application does with an upload that is whole.  It may
-        be told the same event again after a crash, and sees only bytes that are as
-        safe as the store promises for a finished upload.
+    Hooks see only bytes that are as safe as the store promises for a finished upload.
+
+    :param placing: what name its file gets; ``None``: it keeps its own.
+    :param now_s: tells the time, seconds since 1970.
     """
 
-    _on_finish: OnFinish | None
+    _events: Events
+    _progress: Progress
+    _placing: Placing | None
+    _now_s: Callable[[], float]
 
-    async def __call__(self, store: IDataStore, upload: UploadInfo) -> UploadInfo:
+    async def __call__(
+        self, store: IDataStore, upload: UploadInfo, caller: Caller | None = None
+    ) -> UploadInfo:
         """
         Finish an upload.
 
         :param store: as the holder may use it.
         :returns: the finished upload.
-        :raises FinishFailed: ``on_finish`` failed; the upload stays finish-failed.
+        :raises FinishRejected: a hook does not allow it; it stays finish-failed.
+        :raises FinishFailed: a hook failed; it stays finish-failed.
         :raises NoSpace: or :class:`StorageFailed`; the step can be done again.
         """
-        if self._on_finish is not None:
+        self._progress.end(upload.upload_id)
+        await self._events.settle(upload.upload_id)
+        is_asked = EventType.PRE_FINISH in self._events.hooks.wanted
+        if is_asked or self._is_placed(upload):
             await store.set_state(upload.upload_id, UploadState.FINISHING)
-            await self._tell(self._on_finish, store, upload)
-        await store.set_state(upload.upload_id, UploadState.FINISHED)
+        if is_asked:
+            await self._ask(store, upload.become(UploadState.FINISHING), caller)
+        if self._is_placed(upload):
+            upload = await self._place(store, upload)
+        finished = upload.become(UploadState.FINISHED)
+        async with self._events.about(EventType.POST_FINISH, finished, caller):
+            await store.set_state(upload.upload_id, UploadState.FINISHED)
         log.info(
             "upload {upload_id} finished, {length} bytes",
             upload_id=upload.upload_id,
             length=upload.length,
         )
-        return upload.become(UploadState.FINISHED)
+        await self.drop(store, finished)
+        return finished
 
-    async def _tell(
-        self, on_finish: OnFinish, store: IDataStore, upload: UploadInfo
+    async def drop(self, store: IDataStore, upload: UploadInfo) -> None:
+        """Leave only the file of a finished upload, by its new name, if so wanted."""
+        if self.is_dropped(upload):
+            # Without its record nobody could tell any more that it is finished.
+            await self._events.settle(upload.upload_id)
+            await store.remove(upload.upload_id)
+
+    def is_dropped(self, upload: UploadInfo) -> bool:
+        """Tell whether only the file of an upload is to be left, by its new name."""
+        return (
+            self._placing is not None
+            and self._placing.drops_records
+            and upload.state is UploadState.FINISHED
+            and upload.storage is not None
+            and upload.storage.placed_path != ""
+        )
+
+    async def _ask(
+        self, store: IDataStore, upload: UploadInfo, caller: Caller | None
     ) -> None:
+        upload_id = upload.upload_id
         try:
-            await on_finish(UploadFinished(upload.become(UploadState.FINISHING)))
-        except Exception as error:
-            log.failure("finishing {upload_id} failed", upload_id=upload.upload_id)
-            await store.set_state(upload.upload_id, UploadState.FINISH_FAILED)
-            raise FinishFailed(upload.upload_id) from error
+            answer = await self._events.ask(EventType.PRE_FINISH, upload, caller)
+        except HookFailed as error:
+            await store.set_state(upload_id, UploadState.FINISH_FAILED)
+            raise FinishFailed(upload_id) from error
+        if answer.reject:
+            await store.set_state(upload_id, UploadState.FINISH_FAILED)
+            raise FinishRejected(answer.response, upload_id)
+
+    def _is_placed(self, upload: UploadInfo) -> bool:
+        # A partial upload is no file yet (T-189).
+        return self._placing is not None and not upload.is_partial
+
+    async def _place(self, store: IDataStore, upload: UploadInfo) -> UploadInfo:
+        """Give its file a name that people understand; the record tells it."""
+        placing = self._placing
+        assert placing is not None
+        names = placing.template.names(upload, self._now_s())
+        # What is dropped must have another name, which is left.
+        moves = placing.moves and not placing.drops_records
+        await IPlaces(store).place(upload.upload_id, names, moves)
+        return await store.info(upload.upload_id)
 
 
 @frozen
@@ -76,9 +144,9 @@ class Finishing:
     _lookup: Lookup
     _locks: Locks
     _ongoing: Ongoing
-    _step: FinishStep
+    step: FinishStep
 
-    async def finish(self, upload_id: str) -> UploadInfo:
+    async def finish(self, upload_id: str, caller: Caller | None = None) -> UploadInfo:
         """
         Do the finish step of an upload if it is due.
 
@@ -86,14 +154,20 @@ class Finishing:
         """
         require_id(upload_id)
         async with self._locks.held(upload_id) as held:
-            return await self.finish_held(held, upload_id)
+            return await self.finish_held(held, upload_id, caller)
 
-    async def finish_held(self, held: Held, upload_id: str) -> UploadInfo:
+    async def finish_held(
+        self, held: Held, upload_id: str, caller: Caller | None = None
+    ) -> UploadInfo:
         """As :meth:`finish`, for the holder of an upload."""
-        upload = await self._lookup.find_locked(upload_id)
+        upload = await self._lookup.find_locked(upload_id, caller)
         if upload.awaits_finish:
-            return await self._step(held.store, upload)
+            return await self.step(held.store, upload, caller)
         return upload
+
+    async def drop_held(self, held: Held, upload_id: str) -> None:
+        """Leave only the file of an upload, as a crash has kept its finish from it."""
+        await self.step.drop(held.store, await held.store.info(upload_id))
 
     async def recover(self) -> int:
         """

@@ -12,6 +12,7 @@ from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.caller import Caller, require_owner
 from tustwisted.uploads.ongoing import Ongoing
 
 
@@ -28,23 +29,28 @@ class Lookup:
     _now_s: Callable[[], float]
     _ongoing: Ongoing
 
-    async def find(self, upload_id: str) -> UploadInfo:
+    async def find(self, upload_id: str, caller: Caller | None = None) -> UploadInfo:
         """
         Find an upload, without its lock.
 
         One that is being received does not expire: the next byte renews it (T-158).
 
-        :raises UploadNotFound: no such upload, or not an id.
+        :param caller: who asks; ``None``: the program itself, which sees all.
+        :raises UploadNotFound: no such upload, or not an id, or somebody else's.
         :raises UploadExpired: it was left alone for too long.
         """
         upload = await self._info(upload_id)
+        require_owner(upload, caller)
         if self._ongoing.receiver_of(upload_id) is None:
             self._check(upload)
         return upload
 
-    async def find_locked(self, upload_id: str) -> UploadInfo:
-        """Find an upload of which the caller holds the lock; as :meth:`find`."""
+    async def find_locked(
+        self, upload_id: str, caller: Caller | None = None
+    ) -> UploadInfo:
+        """Find an upload whose lock is held for the caller; as :meth:`find`."""
         upload = await self._info(upload_id)
+        require_owner(upload, caller)
         self._check(upload)
         return upload
 

@@ -17,13 +17,15 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.protocol.checksum import Checksum, algorithms_of
-from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.choose import choose
 from tustwisted.receive.receiver import Receiver
 from tustwisted.receive.verifying import VerifyingWriter
-from tustwisted.uploads.checks import check_under_lock
+from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.checks import check_under_lock, limit_of
 from tustwisted.uploads.chunk import Chunk
+from tustwisted.uploads.finishing import FinishStep
 from tustwisted.uploads.lookup import Lookup
+from tustwisted.uploads.removing import Removing
 
 
 @define(eq=False)
@@ -37,16 +39,23 @@ class Opening:
 
     _lookup: Lookup
     _disk: IDisk
-    _finish: Callable[[IDataStore, UploadInfo], Awaitable[UploadInfo]]
+    _finish: FinishStep
+    _removing: Removing
     _max_size_bytes: int | None
 
     async def open(
-        self, upload_id: str, chunk: Chunk, held: Held, is_new: bool
+        self,
+        upload_id: str,
+        chunk: Chunk,
+        held: Held,
+        caller: Caller | None,
+        is_new: bool,
     ) -> Receiver:
         """
         Judge a chunk under the lock, and open its upload.
 
         :param held: the upload.
+        :param caller: whose it must be, and who is told what hooks say at its end.
         :param is_new: the request that brings the chunk has created the upload: if its
             checksum is wrong, nothing of that remains (T-090).
         :returns: the receiver, which will release what is held.
@@ -54,7 +63,7 @@ class Opening:
             upload is still held.
         """
         store = held.store
-        found = await self._lookup.find_locked(upload_id)
+        found = await self._lookup.find_locked(upload_id, caller)
         upload = check_under_lock(found, chunk, self._max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:
@@ -65,7 +74,7 @@ class Opening:
         writer = await _open_writer(store, upload_id, chunk)
         seal = None
         if isinstance(writer, VerifyingWriter):
-            remove = partial(store.remove, upload_id) if is_new else None
+            remove = partial(self._removing.remove, store, found) if is_new else None
             seal = _Seal(self._disk, writer, chunk, tell_length, remove)
         run = choose(self._disk, chunk.body_length, seal is not None)
         return Receiver(
@@ -74,9 +83,9 @@ class Opening:
             held,
             self._disk,
             run,
-            partial(self._finish, store),
+            partial(self._finish, store, caller=caller),
             seal,
-            self._max_size_bytes,
+            limit_of(upload, self._max_size_bytes),
         )
 
 

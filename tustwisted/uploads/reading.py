@@ -19,6 +19,7 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.caller import Caller, require_owner
 from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import quietly
 from tustwisted.waiting import within
@@ -106,7 +107,7 @@ class Readings:
         """The store lets its uploads be read."""
         return IReads.providedBy(self._store)
 
-    async def open(self, upload_id: str) -> Reading:
+    async def open(self, upload_id: str, caller: Caller | None = None) -> Reading:
         """
         Open an upload; when this is cancelled, nothing stays open.
 
@@ -116,11 +117,15 @@ class Readings:
         try:
             reading = await self._open_uncancelled(upload_id)
         except UploadNotFinished:
-            await self._lookup.find(upload_id)  # it may have expired instead
+            await self._lookup.find(upload_id, caller)  # it may have expired instead
             raise UploadNotFound from None
-        if self._lookup.has_expired(reading.info):
+        try:
+            require_owner(reading.info, caller)
+            if self._lookup.has_expired(reading.info):
+                raise UploadExpired
+        except BaseException:
             reading.close()
-            raise UploadExpired
+            raise
         return reading
 
     async def _open_uncancelled(self, upload_id: str) -> Reading:

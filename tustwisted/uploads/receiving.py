@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 
 from tustwisted.errors import ServerShutdown, TusError, UploadLocked
-from tustwisted.interfaces import IDataStore, ILock
+from tustwisted.interfaces import ILock
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
+from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_without_lock
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Claim, Deliver
@@ -20,6 +20,8 @@ from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.opening import Opening
+from tustwisted.uploads.progress import Progress
+from tustwisted.uploads.removing import Removing
 
 
 @define(eq=False)
@@ -31,16 +33,21 @@ class Receiving:
     the wait for somebody else: what had arrived by then is to be kept.
     """
 
-    _store: IDataStore
     _locks: Locks
     _lookup: Lookup
     _ongoing: Ongoing
     _opening: Opening
+    _removing: Removing
+    _progress: Progress
     _max_size_bytes: int | None
     _claims: set[Claim] = field(init=False, factory=set)
 
     async def receive(
-        self, upload_id: str, chunk: Chunk, deliver: Deliver | None
+        self,
+        upload_id: str,
+        chunk: Chunk,
+        deliver: Deliver | None,
+        caller: Caller | None,
     ) -> Receiver:
         """
         Take an upload over from whoever holds it, and open it for a chunk.
@@ -48,30 +55,33 @@ class Receiving:
         :param deliver: see :class:`tustwisted.uploads.claim.Claim`.
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.receive`.
         """
-        return await self._receive(self._find(upload_id, chunk), chunk, deliver)
+        finding = self._find(upload_id, chunk, caller)
+        return await self._receive(finding, chunk, deliver, caller)
 
     async def receive_new(
         self,
         creating: Coroutine[Deferred[Any], Any, UploadInfo],
         chunk: Chunk,
         deliver: Deliver | None,
+        caller: Caller | None,
     ) -> Receiver:
         """
         Create an upload, and open it for its first chunk.
 
         :raises TusError: as ``creating``, and as :meth:`receive`.
         """
-        return await self._receive(creating, chunk, deliver, is_new=True)
+        return await self._receive(creating, chunk, deliver, caller, is_new=True)
 
     async def _receive(
         self,
         finding: Coroutine[Deferred[Any], Any, UploadInfo],
         chunk: Chunk,
         deliver: Deliver | None,
+        caller: Caller | None,
         is_new: bool = False,
     ) -> Receiver:
         claim = Claim(deliver)
-        work = self._ongoing.own(self._take(claim, finding, chunk, is_new))
+        work = self._ongoing.own(self._take(claim, finding, chunk, caller, is_new))
         try:
             return await work
         except CancelledError:
@@ -83,8 +93,10 @@ class Receiving:
         for claim in list(self._claims):
             claim.leave()
 
-    async def _find(self, upload_id: str, chunk: Chunk) -> UploadInfo:
-        upload = await self._lookup.find(upload_id)
+    async def _find(
+        self, upload_id: str, chunk: Chunk, caller: Caller | None
+    ) -> UploadInfo:
+        upload = await self._lookup.find(upload_id, caller)
         check_without_lock(upload, chunk, self._max_size_bytes)
         return upload
 
@@ -93,6 +105,7 @@ class Receiving:
         claim: Claim,
         finding: Coroutine[Deferred[Any], Any, UploadInfo],
         chunk: Chunk,
+        caller: Caller | None,
         is_new: bool,
     ) -> Receiver:
         upload_id = (await finding).upload_id
@@ -101,16 +114,16 @@ class Receiving:
             held = await self._locks.hold(upload_id, lock)
         except TusError:
             if is_new:  # nobody will ever learn its id
-                with suppress(TusError):
-                    await self._store.remove(upload_id)
+                await self._removing.discard(upload_id)
             raise
         try:
             self._ongoing.require_running()
-            receiver = await self._opening.open(upload_id, chunk, held, is_new)
+            receiver = await self._opening.open(upload_id, chunk, held, caller, is_new)
         except BaseException:
             await held.release()
             raise
         self._ongoing.keep(receiver)
+        self._progress.watch(receiver, caller)
         claim.grant(receiver)
         if not self._ongoing.is_running:
             receiver.stop(ServerShutdown())

@@ -14,10 +14,13 @@ from tustwisted.abilities import ISearch, ISweeps, LeftAlone, Leftover
 from tustwisted.errors import TusError, UploadLocked, UploadNotFound
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.held import Held
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
+from tustwisted.uploads.removing import Removing
 
 log = Logger()
 
@@ -61,6 +64,8 @@ class Sweeping:
     _locks: Locks
     _lookup: Lookup
     _finishing: Finishing
+    _removing: Removing
+    _events: Events
     _clock: IReactorTime
     _is_wanted: Callable[[], bool]
     _told: set[str] = field(init=False, factory=set)
@@ -68,6 +73,7 @@ class Sweeping:
     async def sweep(self, leftover_before_s: float) -> Swept:
         """Look at everything once; see :meth:`~.uploads.uploads.Uploads.sweep`."""
         swept = Swept()
+        await self.settle_events()
         search = ISweeps(self._store).search(leftover_before_s)
         try:
             while self._goes_on(swept) and await self._step(search, swept):
@@ -75,6 +81,20 @@ class Sweeping:
         finally:
             search.close()
         return swept
+
+    async def settle_events(self) -> None:
+        """
+        See what became of the events that a crash left undecided.
+
+        :raises StorageFailed: nobody can tell.
+        """
+        if not self._events.has_durable:
+            return
+        for upload_id in await self._events.outbox.all_unsettled():
+            await self._locked(upload_id, Swept(), self._settle)
+
+    async def _settle(self, _: Held, upload_id: str, __: Swept) -> None:
+        await self._events.settle(upload_id)
 
     def _goes_on(self, swept: Swept) -> bool:
         return self._is_wanted() and swept.failed < MAX_FAILURES
@@ -90,6 +110,8 @@ class Sweeping:
                 await self._locked(upload.upload_id, swept, self._expire)
             elif _is_left_unfinished(upload):
                 await self._locked(upload.upload_id, swept, self._finish)
+            elif self._finishing.step.is_dropped(upload):
+                await self._locked(upload.upload_id, swept, self._drop)
         for leftover in batch.leftovers:
             clear = partial(self._clear, search, leftover)
             await self._locked(leftover.upload_id, swept, clear, claims=False)
@@ -131,13 +153,17 @@ class Sweeping:
                 log.failure("sweeping {upload_id} failed", upload_id=upload_id)
 
     async def _expire(self, held: Held, upload_id: str, swept: Swept) -> None:
-        if self._lookup.has_expired(await held.store.info(upload_id)):
-            await held.store.remove(upload_id)
+        upload = await held.store.info(upload_id)
+        if self._lookup.has_expired(upload):
+            await self._removing.remove(held.store, upload, kind=EventType.POST_EXPIRE)
             swept.expired += 1
             log.info("upload {upload_id} expired", upload_id=upload_id)
 
     async def _finish(self, held: Held, upload_id: str, _: Swept) -> None:
         await self._finishing.finish_held(held, upload_id)
+
+    async def _drop(self, held: Held, upload_id: str, _: Swept) -> None:
+        await self._finishing.drop_held(held, upload_id)
 
     async def _clear(
         self, search: ISearch, leftover: Leftover, _: Held, upload_id: str, swept: Swept

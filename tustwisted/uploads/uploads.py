@@ -9,19 +9,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tustwisted.abilities import IConcatenates
-from tustwisted.errors import (
-    ExtensionDisabled,
-)
-from tustwisted.interfaces import IDataStore, IDisk, ILocker
+from tustwisted.errors import AccessDenied, ExtensionDisabled, TusError
+from tustwisted.hooks.asking import Hooks
+from tustwisted.hooks.delivery import Delivery
+from tustwisted.hooks.interfaces import IOutbox
+from tustwisted.hooks.outbox.memory import MemoryOutbox
+from tustwisted.hooks.settings import HookSettings
+from tustwisted.interfaces import IDataStore, IDisk, IHook, ILocker
+from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
+from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
@@ -32,14 +40,17 @@ from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Deliver
 from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.creating import Creating
-from tustwisted.uploads.finishing import Finishing, FinishStep, OnFinish
+from tustwisted.uploads.events import Events
+from tustwisted.uploads.finishing import Finishing, FinishStep, Placing
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
 from tustwisted.uploads.ongoing import Ongoing, quietly
 from tustwisted.uploads.opening import Opening
+from tustwisted.uploads.progress import Progress
 from tustwisted.uploads.reading import Reading, Readings
 from tustwisted.uploads.receiving import Receiving
+from tustwisted.uploads.removing import Removing
 from tustwisted.uploads.sweeping import Sweeping, Swept
 from tustwisted.waiting import within
 
@@ -63,10 +74,13 @@ class Uploads:
     :param clock: measures waits.
     :param max_size_bytes: the longest upload; ``None`` for no limit.
     :param lock_timeout_s: how long a request waits for another one, seconds.
-    :param on_finish: the finish step: awaited under the lock when all bytes of an
-        upload are stored and before the client is told.  It is awaited again after a
-        crash in it, with the same ``event_id``; when it raises, the upload stays
-        finish-failed and the next empty PATCH, or :meth:`finish`, tries again.
+    :param hooks: are asked before something happens to an upload, and told of it after,
+        in this order; no two have one name.
+    :param hook_settings: what holds for all of them.
+    :param outbox: keeps what they are to be told; by default only as long as this
+        process lives.
+    :param placing: gives the files of finished uploads other names; only for a store
+        that provides :class:`~tustwisted.abilities.IPlaces`.
     :param switched_off: extensions that are not offered although the store has them.
     :param expiration: how long uploads are kept; for ever by default.
     """
@@ -77,7 +91,10 @@ class Uploads:
     clock: IReactorTime
     max_size_bytes: int | None = None
     _lock_timeout_s: float = LOCK_TIMEOUT_S
-    _on_finish: OnFinish | None = None
+    hooks: Sequence[IHook] = ()
+    _hook_settings: HookSettings = field(factory=HookSettings)
+    _outbox: IOutbox | None = None
+    _placing: Placing | None = None
     _random_bytes: Callable[[int], bytes] = os.urandom
     _now_s: Callable[[], float] = time.time
     _switched_off: Collection[Extension] = ()
@@ -87,6 +104,10 @@ class Uploads:
     _ongoing: Ongoing = field(init=False, factory=Ongoing)
     _locks: Locks = field(init=False)
     _lookup: Lookup = field(init=False)
+    _events: Events = field(init=False)
+    _delivery: Delivery = field(init=False)
+    _progress: Progress = field(init=False)
+    _removing: Removing = field(init=False)
     _finishing: Finishing = field(init=False)
     _creating: Creating = field(init=False)
     _receiving: Receiving = field(init=False)
@@ -94,28 +115,68 @@ class Uploads:
     _sweeping: Sweeping = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        store, locker, limit = self.store, self.locker, self.max_size_bytes
-        self.extensions = offered(store, self._switched_off, self.expiration)
-        self._locks = locks = Locks(locker, store, self._lock_timeout_s)
-        self._lookup = lookup = Lookup(
-            store, self.expiration, self._now_s, self._ongoing
-        )
-        step = FinishStep(self._on_finish)
-        self._finishing = Finishing(store, lookup, locks, self._ongoing, step)
-        self._creating = Creating(
-            store, limit, self._random_bytes, self._now_s, locks, self._finishing
-        )
-        opening = Opening(lookup, self._disk, step, limit)
-        self._receiving = Receiving(store, locks, lookup, self._ongoing, opening, limit)
-        self._readings = Readings(store, lookup, self._disk, self.clock)
+        self.extensions = offered(self.store, self._switched_off, self.expiration)
+        self._locks = Locks(self.locker, self.store, self._lock_timeout_s)
+        self._lookup = Lookup(self.store, self.expiration, self._now_s, self._ongoing)
+        self._prepare_events()
+        self._prepare_requests()
         self._sweeping = Sweeping(
-            store,
-            locks,
-            lookup,
+            self.store,
+            self._locks,
+            self._lookup,
             self._finishing,
+            self._removing,
+            self._events,
             self.clock,
             is_wanted=lambda: self.is_running,
         )
+
+    def _prepare_events(self) -> None:
+        settings = self._hook_settings
+        if self._outbox is None:
+            self._outbox = MemoryOutbox(settings.outbox_limit)
+        self._events = Events(
+            Hooks(self.hooks),
+            self._outbox,
+            self.store,
+            self._random_bytes,
+        )
+        self._delivery = Delivery(
+            self._outbox, self.hooks, self.clock, settings.give_up_after_s
+        )
+        self._progress = Progress(
+            self._events,
+            self.clock,
+            settings.progress_interval_s,
+            settings.progress_bytes,
+            self._stop_upload,
+        )
+        self._removing = Removing(
+            self.store,
+            self._lookup,
+            self._locks,
+            self._events,
+            self._progress,
+            self._ongoing,
+        )
+
+    def _prepare_requests(self) -> None:
+        limit, locks, lookup = self.max_size_bytes, self._locks, self._lookup
+        step = FinishStep(self._events, self._progress, self._placing, self._now_s)
+        self._finishing = Finishing(self.store, lookup, locks, self._ongoing, step)
+        self._creating = Creating(
+            self.store, limit, locks, self._events, self._finishing, self._removing
+        )
+        self._receiving = Receiving(
+            locks,
+            lookup,
+            self._ongoing,
+            Opening(lookup, self._disk, step, self._removing, limit),
+            self._removing,
+            self._progress,
+            limit,
+        )
+        self._readings = Readings(self.store, lookup, self._disk, self.clock)
 
     # -- life --------------------------------------------------------------------------
 
@@ -126,17 +187,27 @@ class Uploads:
 
     async def start(self) -> None:
         """
-        Take the store and the locker into use.
+        Take the store, the locker, the outbox and the hooks into use.
 
         :raises CannotStart: one of them cannot work; nothing stays taken.
         """
-        await self.store.start()
-        try:
-            await self.locker.start()
-        except Exception:
-            await self.store.stop()
-            raise
+        started: list[_Part] = []
+        for part in self._parts():
+            try:
+                await part.start()
+            except BaseException:
+                while started:
+                    await started.pop().stop()
+                raise
+            started.append(part)
         self._ongoing.is_running = True
+
+    def _parts(self) -> list[_Part]:
+        """List what is started with the uploads, and stopped in reverse."""
+        parts: list[_Part] = [self.store, self.locker]
+        if self._events.has_durable:
+            parts.append(self._events.outbox)
+        return [*parts, self._events.hooks]
 
     async def stop(self) -> None:
         """
@@ -151,20 +222,32 @@ class Uploads:
         self._receiving.end_waits()
         await self._ongoing.end()
         await self._readings.end()
-        await self.locker.stop()
-        await self.store.stop()
+        self._progress.end_all()
+        self._delivery.stop()
+        await self._delivery.stopped()
+        for part in reversed(self._parts()):
+            await part.stop()
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """
+        What tells the hooks of durable events; ``None``: none wants to hear of any.
+
+        It is begun by the one process that does so for all who share the uploads.
+        """
+        return self._delivery if self._events.has_durable else None
 
     # -- what a request asks for -------------------------------------------------------
 
     @property
-    def has_hooks(self) -> bool:
-        """Some hook is asked or told of something, so calls should have a caller."""
-        return False
-
-    @property
     def asks_access(self) -> bool:
         """Some hook wants to be asked before each request: :meth:`admit` must be."""
-        return False
+        return EventType.PRE_ACCESS in self._events.hooks.wanted
+
+    @property
+    def has_hooks(self) -> bool:
+        """Some hook wants to hear of requests: each call needs its caller."""
+        return bool(self._events.hooks.wanted)
 
     async def admit(self, request: RequestInfo, upload_id: str | None) -> Caller:
         """
@@ -175,7 +258,14 @@ class Uploads:
         :raises AccessDenied: it may not.
         :raises HookFailed: a hook failed.
         """
-        return Caller(request)
+        caller = Caller(request)
+        if self.asks_access:
+            answer = await self._events.ask_access(request, upload_id)
+            if answer.reject:
+                raise AccessDenied(answer.response)
+            caller.owner = answer.owner
+            caller.hear(answer.response)
+        return caller
 
     def create(
         self,
@@ -192,11 +282,17 @@ class Uploads:
         :param length: bytes of the whole upload; ``None``: it is told later.
         :param upload_id: an id of the application's own; a random one by default.
         :param is_partial: it is meant to be concatenated with others.
+        :param caller: who asks for it; ``None``: the program itself.
         :raises UploadTooLarge: ``length`` is above the maximum.
         :raises UploadExists: ``upload_id`` is taken.
+        :raises UploadRejected: a hook does not allow it.
+        :raises HookFailed: a hook failed.
+        :raises EventsWaiting: too many events wait for their delivery.
         :raises NoSpace: or :class:`StorageFailed`; nothing remains.
         """
-        return self._ongoing.own(self._create(length, metadata, upload_id, is_partial))
+        return self._ongoing.own(
+            self._create(length, metadata, upload_id, is_partial, caller)
+        )
 
     async def concatenate(
         self,
@@ -234,19 +330,24 @@ class Uploads:
         store = IConcatenates(self.store, None)
         if store is None or Extension.CONCATENATION not in self.extensions:
             raise ExtensionDisabled(Extension.CONCATENATION.value)
-        final = self._creating.plan_final(
-            partial_uploads, metadata, upload_id, concat_header
+        wish = evolve(
+            self._wish(None, metadata, upload_id, False, caller),
+            is_final=True,
+            partial_uploads=tuple(partial_uploads),
+            concat_header=concat_header,
         )
         work = Concatenation(
             store,
             self._lookup,
-            self._locks,
+            self._creating,
+            self._removing,
             self._finishing,
             self._ongoing,
             self.clock,
             self.max_size_bytes,
+            caller,
         )
-        return await work.run_while_wanted(final, length)
+        return await work.run_while_wanted(wish, length, upload_id is not None)
 
     async def status(
         self, upload_id: str, *, caller: Caller | None = None
@@ -262,7 +363,7 @@ class Uploads:
         receiver = self._ongoing.receiver_of(upload_id)
         if receiver is not None:
             await quietly(within(STATUS_PATIENCE_S, receiver.job_done(), self.clock))
-        return await self._lookup.find(upload_id)
+        return await self._lookup.find(upload_id, caller)
 
     async def expires_at(self, upload: UploadInfo) -> float | None:
         """
@@ -289,7 +390,7 @@ class Uploads:
         :raises ServerShutdown: the uploads are not running.
         """
         self._ongoing.require_running()
-        reading = await self._readings.open(upload_id)
+        reading = await self._readings.open(upload_id, caller)
         if not self.is_running:
             reading.close()
         self._ongoing.require_running()
@@ -321,7 +422,7 @@ class Uploads:
         :raises ServerShutdown: the server is stopping.
         """
         self._ongoing.require_running()
-        return await self._receiving.receive(upload_id, chunk, deliver)
+        return await self._receiving.receive(upload_id, chunk, deliver, caller)
 
     async def create_and_receive(
         self,
@@ -346,8 +447,10 @@ class Uploads:
         """
         check_checksum(chunk)
         check_size(length, chunk.end, self.max_size_bytes)
-        creating = self._create(length, metadata, None, is_partial)
-        return await self._receiving.receive_new(creating, chunk, deliver)
+        creating = self._create(
+            length, metadata, None, is_partial, caller, end=chunk.end
+        )
+        return await self._receiving.receive_new(creating, chunk, deliver, caller)
 
     def finish(self, upload_id: str) -> Deferred[UploadInfo]:
         """
@@ -373,7 +476,7 @@ class Uploads:
 
         Spec: tus 1.0.0, Termination; rows T-114 to T-122.
         """
-        return self._ongoing.own(self._terminate(upload_id))
+        return self._ongoing.own(self._terminate(upload_id, caller))
 
     def sweep(self, leftover_age_s: float | None = None) -> Deferred[Swept]:
         """
@@ -398,10 +501,11 @@ class Uploads:
 
     async def recover(self) -> int:
         """
-        Do the finish steps that a crash has left undone (D3).
+        Do what a crash has left undone: events to be decided, and finish steps (D3).
 
         :returns: how many uploads were finished.
         """
+        await self._ongoing.own(self._sweeping.settle_events())
         return await self._finishing.recover()
 
     # -- what nobody cancels -----------------------------------------------------------
@@ -412,24 +516,60 @@ class Uploads:
         metadata: Metadata,
         upload_id: str | None,
         is_partial: bool,
+        caller: Caller | None,
+        *,
+        end: int = 0,
     ) -> UploadInfo:
         self._ongoing.require_running()
-        return await self._creating.create(length, metadata, upload_id, is_partial)
+        wish = self._wish(length, metadata, upload_id, is_partial, caller)
+        is_named = upload_id is not None
+        return await self._creating.create(wish, caller, is_named=is_named, end=end)
+
+    def _wish(
+        self,
+        length: int | None,
+        metadata: Metadata,
+        upload_id: str | None,
+        is_partial: bool,
+        caller: Caller | None,
+    ) -> UploadInfo:
+        """Say what an upload will be, unless a hook wants it otherwise."""
+        return UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            length,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_partial=is_partial,
+            owner=None if caller is None else caller.owner,
+        )
 
     async def _finish(self, upload_id: str) -> UploadInfo:
         self._ongoing.require_running()
         return await self._finishing.finish(upload_id)
 
-    async def _terminate(self, upload_id: str) -> None:
+    async def _terminate(self, upload_id: str, caller: Caller | None) -> None:
         self._ongoing.require_running()
-        await self._lookup.find(upload_id)  # or somebody would be stopped for nothing
-        async with self._locks.held(upload_id) as held:
-            await self._lookup.find_locked(upload_id)
-            await held.store.remove(upload_id)
-        log.info("upload {upload_id} terminated", upload_id=upload_id)
+        await self._removing.terminate(upload_id, caller)
+
+    def _stop_upload(self, upload: UploadInfo, response: HttpAnswer) -> None:
+        stopping = self._ongoing.own(self._removing.stop(upload.upload_id, response))
+        stopping.addErrback(_log_unless_gone)  # type: ignore[unused-awaitable]
 
     async def _sweep(self, leftover_age_s: float | None) -> Swept:
         self._ongoing.require_running()
         if leftover_age_s is None:
             leftover_age_s = self.expiration.leftover_age_s
         return await self._sweeping.sweep(self._now_s() - leftover_age_s)
+
+
+def _log_unless_gone(failure: Failure) -> None:
+    if not failure.check(TusError):
+        log.failure("an upload could not be stopped", failure)
+
+
+class _Part(Protocol):
+    """What the uploads are made of and has a start and an end."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...

@@ -9,7 +9,6 @@ from twisted.web.server import Request
 
 from tustwisted.errors import (
     ExtensionDisabled,
-    FinishFailed,
     InvalidDeferLength,
     ModifyFinal,
 )
@@ -75,18 +74,13 @@ async def create_final(
     metadata = parse_metadata(values(request, b"Upload-Metadata"))
     if _brings_bytes(request):
         raise ModifyFinal
-    try:
-        return await uploads.concatenate(
-            [find_id(path, mounts) for path in concat.paths],
-            metadata,
-            length=length,
-            concat_header=concat.header,
-            caller=caller,
-        )
-    except FinishFailed as error:
-        # Its client has only the parts, and will ask for another one: each would stay.
-        await uploads.terminate(error.upload_id)
-        raise
+    return await uploads.concatenate(
+        [find_id(path, mounts) for path in concat.paths],
+        metadata,
+        length=length,
+        concat_header=concat.header,
+        caller=caller,
+    )
 
 
 def mounts_of(request: Request, settings: WebSettings) -> list[Segments]:

@@ -141,7 +141,7 @@ class TusRoutes:
             upload = await self._uploads.create(
                 wish.length, wish.metadata, is_partial=is_partial, caller=caller
             )
-        except FinishFailed as error:  # an upload of no bytes, which is there
+        except (FinishFailed, FinishRejected) as error:  # of no bytes, and it is there
             self._set_location(request, error.upload_id)
             raise
         self._set_location(request, upload.upload_id)

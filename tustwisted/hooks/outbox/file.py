@@ -134,7 +134,6 @@ class FileOutbox:
 
     async def prepare(self, event: Event, hooks: Collection[str]) -> INotice:
         """See :meth:`IOutbox.prepare`."""
-        assert event.upload is not None, "a durable event has an upload"
         upload_id = event.upload.upload_id
         with storage_errors(upload_id):
             if event.type is EventType.POST_CREATE:
@@ -256,5 +255,4 @@ class _Notice:
 
 
 def _id_of(letter: Letter) -> str:
-    assert letter.event.upload is not None, "a durable event has an upload"
     return letter.event.upload.upload_id

@@ -61,6 +61,6 @@ def decode_letter(content: bytes) -> Letter:
     if type(reason) is not str:
         raise ValueError("Reason must be a sentence")
     event = decode_event(rest[:-1])
-    if event.upload is None or not event.type.is_durable:
+    if not event.type.is_durable:
         raise ValueError("it is of no durable event")
     return Letter(event, tuple(hooks), reason)

@@ -86,7 +86,7 @@ class MemoryOutbox:
     async def all_unsettled(self) -> Sequence[str]:
         """See :meth:`IOutbox.all_unsettled`."""
         notices = self._prepared.values()
-        return sorted({n.event.upload.upload_id for n in notices if n.event.upload})
+        return sorted({n.event.upload.upload_id for n in notices})
 
     async def is_waiting(self, upload: UploadInfo, hook: str) -> bool:
         """See :meth:`IOutbox.is_waiting`."""

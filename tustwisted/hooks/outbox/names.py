@@ -35,7 +35,6 @@ _PREPARED = re.compile(rf"([^~/.][^~/]*)~[1-{len(_TYPES)}]")
 
 def due_name(event: Event) -> str:
     """Name a durable event while it waits for its delivery; at most 220 characters."""
-    assert event.upload is not None, "a durable event has an upload"
     return f"{_life_of(event.upload)}{_TYPES[event.type]}"
 
 
@@ -51,7 +50,6 @@ def prepared_name(event: Event) -> str:
     The life is not in there: an upload has one at a time, and what was prepared in the
     one before is settled before the next one begins.
     """
-    assert event.upload is not None, "a durable event has an upload"
     return f"{upload_key(event.upload.upload_id)}{_TYPES[event.type]}"
 
 

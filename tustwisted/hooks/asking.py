@@ -1,0 +1,108 @@
+"""The hooks of some uploads, as the core asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, evolve, field
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from tustwisted.errors import HookFailed
+from tustwisted.interfaces import IHook
+from tustwisted.protocol.answers import Answer
+from tustwisted.protocol.events import Event, EventType
+
+log = Logger()
+
+
+def _check_names(_: object, __: object, hooks: Sequence[IHook]) -> None:
+    names = [hook.name for hook in hooks]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two hooks have one name: {', '.join(names)}")
+
+
+@define(eq=False)
+class Hooks:
+    """
+    Asks hooks one after the other, each with what the ones before have changed.
+
+    :param hooks: in the order in which they are asked; no two of one name.
+    """
+
+    _hooks: Sequence[IHook] = field(default=(), validator=_check_names)
+    wanted: frozenset[EventType] = field(init=False)
+    """What any of them wants to hear of."""
+    _started: list[IHook] = field(init=False, factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        events = (hook.events for hook in self._hooks)
+        self.wanted = frozenset[EventType]().union(*events)
+
+    def of(self, kind: EventType) -> list[IHook]:
+        """List those that want an event, in order."""
+        return [hook for hook in self._hooks if kind in hook.events]
+
+    async def start(self) -> None:
+        """
+        Let all get ready.
+
+        :raises CannotStart: one of them cannot; none stays started.
+        """
+        for hook in self._hooks:
+            try:
+                await hook.start()
+            except BaseException:
+                await self.stop()
+                raise
+            self._started.append(hook)
+
+    async def stop(self) -> None:
+        """End all that were started, the last one first."""
+        while self._started:
+            hook = self._started.pop()
+            try:
+                await hook.stop()
+            except Exception:  # an edge: it keeps no other one from its end
+                log.failure("hook {hook} could not be stopped", hook=hook.name)
+
+    async def ask(self, event: Event) -> Answer:
+        """
+        Ask all that want an event, until one does not allow it.
+
+        :returns: what they say together.
+        :raises HookFailed: one of them failed; the log says how.
+        """
+        answer = Answer()
+        for hook in self.of(event.type):
+            answer = answer.then(await ask_one(hook, event))
+            if answer.reject or answer.stop:
+                break
+            if event.type is EventType.PRE_CREATE:
+                event = evolve(event, upload=answer.applied_to(event.upload))
+        return answer
+
+
+async def ask_one(hook: IHook, event: Event) -> Answer:
+    """
+    Ask one hook.
+
+    :raises HookFailed: it failed, or what it answered is no answer; it is logged.
+    """
+    try:
+        answer = await hook.ask(event)
+        if answer is None:
+            return Answer()
+        if not isinstance(answer, Answer):
+            raise TypeError(f"answered {type(answer).__name__}, not an Answer")
+        return answer
+    except CancelledError:
+        raise
+    except Exception as error:
+        log.failure(
+            "hook {hook} failed at {event} of {upload_id}",
+            hook=hook.name,
+            event=event.type.value,
+            upload_id=event.upload_id,
+        )
+        raise HookFailed from error
