@@ -35,7 +35,6 @@ NO = Answer(reject=True)
 
 def by_file_name(event: Event) -> str:
     """Name an upload, as an application would."""
-    assert event.upload is not None
     return event.upload.metadata.value("filename").decode()
 
 
