@@ -20,7 +20,7 @@ from tustwisted.lock.redis.leases import (
     Refused,
 )
 from tustwisted.lock.redis.link import Link
-from tustwisted.lock.redis.trouble import TROUBLE, explain
+from tustwisted.lock.redis.trouble import TROUBLE, explain, is_of_no_use
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lock.redis.wire import Commands, Ears
 
@@ -28,9 +28,6 @@ log = Logger()
 
 REPLY_TIMEOUT_S = 1.0
 START_TIMEOUT_S = 5.0
-
-_NO_USE = ("READONLY", "NOAUTH", "MASTERDOWN", "LOADING")
-"""Refusals that another connection, or a later one, may not give."""
 
 
 @implementer(ILeases)
@@ -129,7 +126,7 @@ class RedisLeases:
             return await wire.run(script, keys, args)
         except Refused as error:
             self._refused(str(error))
-            if str(error).startswith(_NO_USE):
+            if is_of_no_use(error):
                 wire.drop()
             raise
 

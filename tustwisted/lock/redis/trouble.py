@@ -29,6 +29,8 @@ TROUBLE = (
 )
 """What may go wrong with a connection before it is ready."""
 
+_OF_NO_USE = ("READONLY", "NOAUTH", "MASTERDOWN", "LOADING")
+
 _PASSING = ("LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN")
 
 _REFUSALS = [
@@ -74,6 +76,11 @@ def passes_by_itself(error: Exception) -> bool:
     if isinstance(error, Refused):
         return str(error).startswith(_PASSING)
     return isinstance(error, (ConnectionClosed, Unanswered, Unreachable))
+
+
+def is_of_no_use(error: Refused) -> bool:
+    """Whether a connection refuses what another one, or a later one, may not."""
+    return str(error).startswith(_OF_NO_USE)
 
 
 def explain(error: Exception, url: RedisURL) -> str:
