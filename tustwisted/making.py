@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from tustwisted.abilities import ISweeps
 from tustwisted.daemon import DaemonService
 from tustwisted.disk import Disk
+from tustwisted.hookmaking import make_hook_settings, make_hooks
 from tustwisted.lockers import make_locker
 from tustwisted.process import HARD_END_S, allow_many_descriptors, end_hard_after
 from tustwisted.service import UploadsService
@@ -79,7 +80,7 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
     """
     Make the uploads of this process.
 
-    :raises SystemExit: the store that is asked for cannot be made.
+    :raises SystemExit: the store, or a hook, that is asked for cannot be made.
     """
     directory, name = options["upload-dir"], options["store"]
     rules: dict[str, Any] = {
@@ -88,6 +89,8 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
         ),
         "max_size_bytes": options["max-size"],
         "lock_timeout_s": options["lock-timeout"],
+        "hooks": make_hooks(reactor, options),
+        "hook_settings": make_hook_settings(options),
         "switched_off": options["disable"],
         "expire_after_s": options["expire-after"],
         "expire_finished_after_s": options["expire-finished-after"],

@@ -117,6 +117,7 @@ class UploadsService(Service):
             disk,
             syncs=partial(_is_synced, durability),
             limit=hook_settings.outbox_limit,
+            keep=hook_settings.kept_headers,
         )
         return cls.with_store(
             reactor,

@@ -20,3 +20,6 @@ class HookSettings:
 
     give_up_after_s: float = 86_400.0
     """An event that could not be delivered for so long is a dead letter, seconds."""
+
+    kept_headers: tuple[str, ...] = ()
+    """Headers with secrets that what is told later has all the same, in any case."""
