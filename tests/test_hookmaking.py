@@ -46,17 +46,21 @@ class MakeHooksTests(SynchronousTestCase):
                 *("--hooks-python", f"{__name__}:make_remembering"),
                 *("--hooks-http", "http://a/", "--hooks-http", "http://b/"),
                 *("--hooks-dir", "hooks"),
+                *("--hooks-redis-stream", "s", "--hooks-redis-url", "unix:/r"),
                 *("--hooks-enabled-events", "pre-create,post-finish"),
             ),
         )
         for hook in hooks:
             verifyObject(IHook, hook)
         names = [hook.name for hook in hooks]
-        self.assertRegex(" ".join(names), "^http-[^ ]+ http-[^ ]+ process of-clock$")
-        self.assertEqual(len(set(names)), 4)
+        self.assertRegex(
+            " ".join(names), "^http-[^ ]+ http-[^ ]+ process of-clock redis-stream$"
+        )
+        self.assertEqual(len(set(names)), 5)
         chosen = {EventType.PRE_CREATE, EventType.POST_FINISH}
         for hook in hooks[:3]:
             self.assertEqual(hook.events, chosen)
+        self.assertEqual(hooks[4].events, {EventType.POST_FINISH})
 
     def test_cannot_be_made(self) -> None:
         """A hook in Python that cannot be made is one sentence."""

@@ -18,7 +18,7 @@ def make_hooks(reactor: Any, options: Mapping[str, Any]) -> list[IHook]:
     """
     Make the hooks; nothing is opened before they are started.
 
-    They are asked in this order: by HTTP, programs, Python.
+    They are asked in this order: by HTTP, programs, Python, the Redis stream.
 
     :param options: as :class:`tustwisted.hookoptions.HookOptions` has read them.
     :raises SystemExit: a hook in Python cannot be made.
@@ -38,6 +38,12 @@ def make_hooks(reactor: Any, options: Mapping[str, Any]) -> list[IHook]:
         timeout_s = options["hooks-dir-timeout"]
         hooks.append(ProcessHook(reactor, options["hooks-dir"], events, timeout_s))
     hooks += [_find(reactor, name) for name in options["hooks-python"]]
+    if options["hooks-redis-stream"] is not None:
+        from tustwisted.hooks.redis_stream import RedisStreamHook
+
+        url, stream = options["hooks-redis-url"], options["hooks-redis-stream"]
+        length = options["hooks-redis-stream-length"]
+        hooks.append(RedisStreamHook(reactor, url, stream, events, length))
     return hooks
 
 
