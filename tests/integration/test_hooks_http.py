@@ -265,6 +265,8 @@ class TroubleTests(HookedCase):
             ("pre-create", b'{"HTTPResponse": {"StatusCode": 99}}'),
             ("pre-create", b'{"HTTPResponse": {"Header": {"A": "b\\r\\nC: d"}}}'),
             ("pre-create", b'{"ChangeFileInfo": {"ID": "../../x"}}'),
+            ("pre-create", b'{"ChangeFileInfo": {"Storage": {"Path": "../../x"}}}'),
+            ("pre-create", b'{"ChangeFileInfo": {"Storage": {"Path": "/tmp/x"}}}'),
             ("pre-access", b"[]"),
         ):
             self.receiver.answer = on(type, reply(content=content))
