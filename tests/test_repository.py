@@ -17,7 +17,7 @@ LAYERS = (
     {"_version", "errors", "httpanswer"},
     {"protocol"},
     {"interfaces", "abilities", "outcome", "waiting", "named"},
-    {"receive", "store", "lock", "hooks", "disk"},
+    {"receive", "store", "lock", "hooks", "auth", "disk"},
     {"uploads"},
     {"web"},
 )

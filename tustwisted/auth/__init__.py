@@ -1,0 +1,1 @@
+"""Who may use the uploads: hooks that ask each request for a token."""

@@ -1,0 +1,176 @@
+"""A small file that is read again when it has changed, without a request waiting."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, Generic, TypeVar
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tustwisted.errors import HookUnusable
+
+log = Logger()
+
+_T = TypeVar("_T")
+
+LOOK_S: Final = 1.0
+"""How long a change may stay unnoticed."""
+
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+"""A larger file is not what it should be."""
+
+
+@frozen
+class Look:
+    """What stands at a path."""
+
+    version: tuple[int, ...]
+    """Is another one when the file has changed."""
+
+    content: bytes
+
+    is_public: bool
+    """Others than its owner may read it."""
+
+
+async def in_place(look: Callable[[], Look | None]) -> Look | None:
+    """Look without a thread: for a file on a disk of this machine."""
+    return look()
+
+
+@define(eq=False)
+class WatchedFile(Generic[_T]):
+    """
+    What a file means, as it stands there.
+
+    When it cannot be read any more, or makes no sense, what it said before still holds.
+
+    :param option: what names the file, for whoever has to mend it.
+    :param parse: makes the meaning of its bytes, or raises a ValueError that completes
+        "the file ..." and holds no secret.
+    :param read: runs what looks at the file, perhaps in a thread.
+    """
+
+    _path: str
+    _option: str
+    _clock: IReactorTime
+    _parse: Callable[[bytes], _T]
+    _read: Callable[[Callable[[], Look | None]], Awaitable[Look | None]] = in_place
+    _version: tuple[int, ...] = field(init=False, default=())
+    _is_lost: bool = field(init=False, default=False)
+    _meaning: _T | None = field(init=False, default=None)
+    _loop: LoopingCall | None = field(init=False, default=None)
+
+    @property
+    def meaning(self) -> _T | None:
+        """What it says; ``None`` before the start."""
+        return self._meaning
+
+    def start(self) -> None:
+        """
+        Read the file, and look again from time to time.
+
+        :raises HookUnusable: it cannot be used.
+        """
+        try:
+            look = look_at(self._path, ())
+            assert look is not None
+            self._take(look)
+        except (OSError, ValueError) as error:
+            raise HookUnusable(self._option, _told(error)) from error
+        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._look_again()))
+        self._loop.clock = self._clock
+        stopped = self._loop.start(LOOK_S, now=False)
+        stopped.addErrback(self._give_up)  # type: ignore[unused-awaitable]
+
+    def stop(self) -> None:
+        """Look no more; harmless when it was not started."""
+        loop, self._loop = self._loop, None
+        if loop is not None and loop.running:
+            loop.stop()
+
+    def _give_up(self, failure: Failure) -> None:
+        log.failure("{option} is not looked at any more", failure, option=self._option)
+
+    async def _look_again(self) -> None:
+        try:
+            look = await self._read(partial(look_at, self._path, self._version))
+        except (OSError, ValueError) as error:
+            if not self._is_lost:
+                self._complain(error)
+            self._is_lost = True
+            return
+        self._is_lost = False
+        if look is not None:
+            try:
+                self._take(look)
+            except ValueError as error:
+                self._complain(error)
+            else:
+                log.info("{option} has changed: it was read again", option=self._option)
+
+    def _complain(self, error: Exception) -> None:
+        log.error(
+            "{option}: {problem}; what it said before still holds",
+            option=self._option,
+            problem=_told(error),
+        )
+
+    def _take(self, look: Look) -> None:
+        self._version = look.version
+        if look.is_public:
+            log.warn(
+                "{option}: every user of this machine may read the file: chmod 600 it",
+                option=self._option,
+            )
+        self._meaning = self._parse(look.content)
+
+
+def look_at(path: str, known: tuple[int, ...]) -> Look | None:
+    """
+    Read a file unless it is known; blocks.
+
+    :param known: the version that is.
+    :raises OSError: that cannot be done.
+    :raises ValueError: it is no file, or a huge one.
+    """
+    if _version(os.stat(path)) == known:
+        return None
+    with open(path, "rb", opener=_open_at_once) as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("the file is none, but something else")
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError("the file is too large")
+    return Look(_version(facts), content, bool(facts.st_mode & 0o044))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe without a writer would hold this up for ever.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _version(facts: os.stat_result) -> tuple[int, ...]:
+    return (
+        facts.st_dev,
+        facts.st_ino,
+        facts.st_size,
+        facts.st_mtime_ns,
+        facts.st_ctime_ns,
+    )
+
+
+def _told(error: Exception) -> str:
+    """Say what is wrong, without the path, which the option names."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
