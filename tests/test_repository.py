@@ -24,6 +24,7 @@ LAYERS = (
 """The rooms, lowest first: each may import from its own layer and from lower ones."""
 
 WIRING = {
+    "accessoptions",
     "tap",
     "weboptions",
     "service",

@@ -16,6 +16,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from tustwisted import __version__
+from tustwisted.accessoptions import AccessOptions
 from tustwisted.config import (
     parse_base_path,
     parse_mode,
@@ -36,7 +37,7 @@ OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode"
 """Options that the store of files alone understands, and their defaults."""
 
 
-class Options(HookOptions, WebOptions, LockOptions):
+class Options(AccessOptions, HookOptions, WebOptions, LockOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"
