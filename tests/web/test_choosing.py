@@ -22,7 +22,7 @@ from tests.web.tus_harness import (
     patch,
 )
 from tustwisted.errors import AccessDenied, UploadNotFound
-from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.httpanswer import HttpAnswer
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.service import UploadsService

@@ -9,7 +9,7 @@ from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
 from tustwisted.errors import AccessDenied, NoSpace, TusError, UploadRejected
-from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.httpanswer import HttpAnswer
 from tustwisted.uploads.caller import Caller
 from tustwisted.web.merging import merge_error, merge_success
 from tustwisted.web.problems import respond_with

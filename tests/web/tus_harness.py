@@ -18,7 +18,7 @@ from zope.interface import alsoProvides
 
 from tests.web.harness import Peer, Wire
 from tustwisted.hooks.functions import FunctionHook
-from tustwisted.interfaces import IDataStore, IDisk
+from tustwisted.interfaces import IDataStore, IDisk, IHook
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.expiration import Expiration
@@ -238,6 +238,7 @@ class Server:
         switched_off: Collection[Extension] = (),
         wants: Wants = everything,
         expiration: Expiration = Expiration(),  # noqa: B008
+        hooks: Sequence[IHook] = (),
     ) -> None:
         self.clock = Clock()
         self.store: Any = store
@@ -253,7 +254,10 @@ class Server:
             self.clock,
             max_size_bytes,
             lock_timeout_s,
-            hooks=[FunctionHook("harness", {EventType.PRE_FINISH: self._finish})],
+            hooks=[
+                FunctionHook("harness", {EventType.PRE_FINISH: self._finish}),
+                *hooks,
+            ],
             random_bytes=random_bytes,
             now_s=self.clock.seconds,
             switched_off=switched_off,

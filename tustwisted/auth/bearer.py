@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tustwisted.httpanswer import HttpAnswer
 from tustwisted.interfaces import IHook
-from tustwisted.protocol.answers import Answer, HttpAnswer
+from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.requests import RequestInfo
 

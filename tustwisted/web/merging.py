@@ -16,7 +16,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 
 from tustwisted.errors import HookRefusal
-from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.httpanswer import HttpAnswer
 from tustwisted.uploads.caller import Caller
 from tustwisted.web.access import caller_of
 from tustwisted.web.problems import REASONS, TEXT
