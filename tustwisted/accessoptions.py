@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.python import usage
@@ -12,7 +12,10 @@ from tustwisted.interfaces import IHook
 from tustwisted.options import tried
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from tustwisted.auth.bearer import IKnowsTokens
+    from tustwisted.auth.watched import Look
 
 OF_JWT = ("jwt-algorithm", "jwt-audience", "jwt-issuer", "jwt-owner-claim")
 """What means nothing without ``--jwt-key-file``."""
@@ -106,7 +109,9 @@ def make_access_hooks(reactor: Any, options: usage.Options) -> list[IHook]:
     from tustwisted.auth.either import EitherToken
     from tustwisted.auth.tokens import TokenFile
 
-    read = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    def read(look: Callable[[], Look | None]) -> Deferred[Look | None]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), look)
+
     hooks: list[IKnowsTokens] = []
     if options["auth-tokens"] is not None:
         hooks.append(TokenFile(options["auth-tokens"], reactor, read))

@@ -46,6 +46,7 @@ class DaemonService(Service):
     :param base_path: of the creation URL, for the line that says where it is.
     :param directory: where the uploads are, for that line.
     :param store_name: what keeps them there, for that line; ``None``: files.
+    :param is_open: nobody is asked who he is, for the line that warns of that.
     :param end_hard_in_time: called when a stop begins, so that it has an end whatever
         happens; what it returns is called when the stop has ended.
     :param failed: called when a start fails later than at once.
@@ -65,6 +66,7 @@ class DaemonService(Service):
         end_hard_in_time: Callable[[], Callable[[], None]],
         failed: Callable[[], None],
         store_name: str | None = None,
+        is_open: bool = True,
         serves: Callable[[], None] | None = None,
         recovers: bool = True,
     ) -> None:
@@ -75,6 +77,7 @@ class DaemonService(Service):
         self._base_path = base_path
         self._directory = directory
         self._store_name = store_name
+        self._is_open = is_open
         self._serves = serves
         self._recovers = recovers
         self._end_hard_in_time = end_hard_in_time
@@ -124,6 +127,7 @@ class DaemonService(Service):
                 base_path=self._base_path,
                 directory=self._directory,
                 store_name=self._store_name,
+                is_open=self._is_open,
             )
 
     def stopService(self) -> Deferred[None]:
@@ -167,9 +171,14 @@ def say_where(
     base_path: str,
     directory: str,
     store_name: str | None,
+    is_open: bool = True,
     workers: int = 1,
 ) -> None:
-    """Say in the log where is served, and warn of what that means."""
+    """
+    Say in the log where is served, and warn of what that means.
+
+    :param is_open: nobody is asked who he is.
+    """
     log.info(
         "tustwisted serves {url} and stores {by}in {directory}{how}",
         url=_url(scheme, address, base_path),
@@ -177,7 +186,7 @@ def say_where(
         directory=os.path.abspath(directory),
         how="" if workers == 1 else f", with {workers} workers",
     )
-    if is_beyond_loopback(address):
+    if is_open and is_beyond_loopback(address):
         log.warn("whoever reaches this address can upload: nobody is asked who he is")
 
 

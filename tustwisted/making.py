@@ -14,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from tustwisted.abilities import ISweeps
+from tustwisted.accessoptions import asks_who, make_access_hooks
 from tustwisted.daemon import DaemonService
 from tustwisted.disk import Disk
 from tustwisted.hookmaking import make_hook_settings, make_hooks
@@ -69,6 +70,7 @@ def make_daemon(
         base_path=options["base-path"],
         directory=options["upload-dir"],
         store_name=options["store"],
+        is_open=not asks_who(options),
         end_hard_in_time=partial(end_hard_after, HARD_END_S),
         failed=failed,
         serves=serves,
@@ -94,6 +96,7 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
         "switched_off": options["disable"],
         "expire_after_s": options["expire-after"],
         "expire_finished_after_s": options["expire-finished-after"],
+        "hooks": make_access_hooks(reactor, options),
     }
     if name is None:
         return UploadsService.in_directory(

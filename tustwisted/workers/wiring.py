@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from twisted.application.service import IService
 
+from tustwisted.accessoptions import asks_who
 from tustwisted.daemon import say_where
 from tustwisted.making import make_endpoint
 from tustwisted.process import end_hard_after
@@ -54,6 +55,7 @@ def make_supervisor(
             base_path=options["base-path"],
             directory=options["upload-dir"],
             store_name=options["store"],
+            is_open=not asks_who(options),
             workers=workers,
         ),
         settle=settle,
