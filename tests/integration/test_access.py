@@ -179,7 +179,7 @@ class OptionsTests(InPlace):
         return daemon
 
     def test_without_owner(self) -> None:
-        """What was there before anybody was asked is for all who are let in."""
+        """What nobody owns is for all; what somebody owns is not, asked or not."""
         daemon = self.run_daemon()
         path = daemon.create(6)
         daemon.stop()
@@ -190,6 +190,11 @@ class OptionsTests(InPlace):
         for token, offset in ((ANN, 0), (BOB, 3)):
             sent = patch(client, path, offset, b"abc", bearer(token))
             self.assertEqual(sent.status, 204)
+        of_ann = create(daemon, ANN)
+        daemon.stop()
+        client = self.run_daemon().client()
+        self.assertEqual(client.request("HEAD", path).status, 200)
+        self.assertEqual(client.request("HEAD", of_ann).status, 404)
 
     def test_unusable(self) -> None:
         """A file that is missing or wrong ends the start with a sentence."""

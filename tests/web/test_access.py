@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
 from tests.web.harness import Peer, Route, Wire
+from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.requests import RequestInfo
-from tustwisted.web.access import request_info
+from tustwisted.store.memory import MemoryStore
+from tustwisted.testing import ImmediateDisk
+from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.access import Callers, request_info
 from tustwisted.web.streaming import StreamingSite
 from tustwisted.web.wants import everything
 
@@ -69,6 +75,19 @@ class RequestInfoTests(SynchronousTestCase):
         """It is told, although a streaming request takes it out of Twisted's sight."""
         lines = (b"Expect: 100-continue", b"Content-Length: 3")
         self.assertEqual(described(*lines).header("expect"), "100-continue")
+
+
+class CallersTests(SynchronousTestCase):
+    """Who is let in where there are no hooks."""
+
+    def test_nobody(self) -> None:
+        """Nobody in particular, whose request is not even looked at."""
+        clock = Clock()
+        uploads = Uploads(MemoryStore(), MemoryLocker(clock), ImmediateDisk(), clock)
+        nothing: Any = None
+        admitted = Deferred.fromCoroutine(Callers(uploads).admit(nothing, None))
+        caller = self.successResultOf(admitted)
+        self.assertEqual((caller.request, caller.owner), (None, None))
 
 
 class PeerTests(SynchronousTestCase):

@@ -7,7 +7,8 @@ the request is looked at or a byte of its body is read (D11, T-271).
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -18,6 +19,9 @@ from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.override import method_asked_for
 from tustwisted.web.values import values
+
+NOBODY: Final = Caller()
+"""Whoever asks where nobody is asked who he is: what has an owner is not there."""
 
 
 @frozen
@@ -30,17 +34,17 @@ class Callers:
 
     _uploads: Uploads
 
-    async def admit(self, request: Request, upload_id: str | None) -> Caller | None:
+    async def admit(self, request: Request, upload_id: str | None) -> Caller:
         """
         Ask whether a request may be made, and remember by whom it is.
 
         :param upload_id: which upload it is about; ``None``: the creation URL.
-        :returns: who asks; ``None`` where no hook could want to know.
+        :returns: who asks; :data:`NOBODY` where no hook could want to know.
         :raises AccessDenied: it may not be made.
         :raises HookFailed: a hook failed.
         """
         if not self._uploads.has_hooks:
-            return None
+            return NOBODY
         info = request_info(request)
         if self._uploads.asks_access:
             caller = await self._uploads.admit(info, upload_id)
@@ -74,6 +78,7 @@ def request_info(request: Request) -> RequestInfo:
     )
 
 
+@lru_cache(maxsize=256)
 def _canonical(name: bytes) -> str:
     """Spell the name of a header as Go does, such as ``X-Request-Id``."""
     parts = name.split(b"-")

@@ -51,7 +51,7 @@ async def create_final(
     uploads: Uploads,
     concat: Final,
     mounts: Sequence[Segments],
-    caller: Caller | None = None,
+    caller: Caller,
 ) -> UploadInfo:
     """
     Put together what a POST lists; it waits as long as that takes.

@@ -80,9 +80,7 @@ class Downloads:
             _describe_content(request, upload)
         _set_validators(request, validators)
 
-    async def get(
-        self, request: Request, upload_id: str, caller: Caller | None = None
-    ) -> bytes:
+    async def get(self, request: Request, upload_id: str, caller: Caller) -> bytes:
         """
         Answer with the upload, or the part of it that is asked for.
 

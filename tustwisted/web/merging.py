@@ -24,16 +24,18 @@ from tustwisted.web.problems import REASONS, TEXT
 _WITHOUT_CONTENT = (204, 205)
 """Statuses that say that there is no body (RFC 9110, sections 15.3.5 and 15.3.6)."""
 
+_NOTHING = HttpAnswer()
 
-def merge_success(request: Request, caller: Caller | None) -> bytes:
+
+def merge_success(request: Request, caller: Caller) -> bytes:
     """
     Finish an answer that has no body unless a hook gives it one.
 
     :returns: the body to send.
     """
-    if caller is None:
-        return b""
     answer = caller.response
+    if answer == _NOTHING:
+        return b""
     if answer.status is not None:
         _set_status(request, answer.status)
     _set_headers(request, answer)

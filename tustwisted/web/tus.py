@@ -130,7 +130,7 @@ class TusRoutes:
         return merge_success(request, caller)
 
     async def _create(
-        self, request: Request, is_partial: bool, caller: Caller | None
+        self, request: Request, is_partial: bool, caller: Caller
     ) -> UploadInfo:
         wish = read_creation(request, self._uploads.extensions, is_partial)
         if wish.brings_bytes:
@@ -148,7 +148,7 @@ class TusRoutes:
         return upload
 
     async def _create_and_receive(
-        self, request: Request, wish: Creation, caller: Caller | None
+        self, request: Request, wish: Creation, caller: Caller
     ) -> UploadInfo:
         body = self._bodies.body_of(request)
         checksum = read_checksum(request, body, self._offered(request))
