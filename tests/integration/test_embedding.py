@@ -156,6 +156,39 @@ class GuardedAppTests(_ExampleTests):
         self.assertEqual([answer.status for answer in answers], [204, 204])
 
 
+class TenantsAppTests(_ExampleTests):
+    """``tenants_app.py``: a store for each host, for those who have a session."""
+
+    def setUp(self) -> None:
+        """Start it."""
+        self.program = self.start("tenants_app.py")
+
+    def ask(self, host: str, session: str, method: str, path: str, *lines: str) -> int:
+        """Ask a host, as who has a session; return the status."""
+        client = self.program.client()
+        client.host = host
+        return client.request(method, path, f"Cookie: session={session}", *lines).status
+
+    def test_tenants(self) -> None:
+        """An upload is its owner's, and known to one host alone."""
+        ann, bob = "4f1e7c2d", "9b03aa51"
+        for host, session, status in (
+            ("a.example:8080", ann, 201),
+            ("b.example", "guess", 401),
+            ("c.example", ann, 404),
+        ):
+            found = self.ask(host, session, "POST", MOUNT, "Upload-Length: 6")
+            self.assertEqual(found, status)
+        directory = self.program.directory / "a.example"
+        (name,) = (path.stem for path in directory.glob("*.info"))
+        for host, session, status in (
+            ("a.example", ann, 200),
+            ("a.example", bob, 404),
+            ("b.example", ann, 404),
+        ):
+            self.assertEqual(self.ask(host, session, "HEAD", MOUNT + name), status)
+
+
 class StreamToFileTests(_ExampleTests):
     """``stream_to_file.py``: streaming without tus."""
 

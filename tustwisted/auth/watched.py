@@ -128,7 +128,7 @@ class WatchedFile(Generic[_T]):
         self._version = look.version
         if look.is_public:
             log.warn(
-                "{option}: every user of this machine may read the file: chmod 600 it",
+                "{option}: others than its owner may read the file",
                 option=self._option,
             )
         self._meaning = self._parse(look.content)
