@@ -61,6 +61,7 @@ EXAMPLES: dict[type[TusError], dict[str, object]] = {
 
 STARTING: dict[type[CannotStart], dict[str, object]] = {
     errors.StoreUnusable: {"directory": "/srv/uploads", "problem": "is read-only"},
+    errors.PlaceUnusable: {"directory": "/srv/done", "problem": "permission denied"},
     errors.DirectoryInUse: {"directory": "/srv/uploads"},
     errors.OtherLocker: {"directory": "/srv/uploads", "locker": "memory"},
     errors.LockerUnusable: {"directory": "/srv/uploads", "problem": "needs Linux"},
@@ -197,6 +198,8 @@ class CannotStartTests(SynchronousTestCase):
             fix = "choose another --upload-dir"
             if kind is errors.CannotListen:
                 fix = "choose another --port"
+            elif kind is errors.PlaceUnusable:
+                fix = "choose another --finished-dir"
             elif kind is errors.HookUnusable:
                 fix = "--hooks-dir h: "
             self.assertIn(fix, str(kind(**facts)))

@@ -404,6 +404,20 @@ class StoreUnusable(CannotStart):
 
 
 @define(slots=False, eq=False)
+class PlaceUnusable(CannotStart):
+    """Finished uploads cannot be given names in a directory."""
+
+    directory: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"cannot place finished uploads in {self.directory}: {self.problem}; "
+            "choose another --finished-dir"
+        )
+
+
+@define(slots=False, eq=False)
 class DirectoryInUse(CannotStart):
     """Another process already keeps its uploads in this directory."""
 

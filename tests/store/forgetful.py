@@ -41,8 +41,13 @@ class _File:
 
     sync_all = sync
 
-    def survivor(self, random: Random) -> _File:
-        """Return what the device may hold of this file."""
+    def survivor(self, random: Random, known: _Known) -> _File:
+        """Return what the device may hold of this file, the same for all its names."""
+        if id(self) not in known:
+            known[id(self)] = self._survivor(random)
+        return known[id(self)]
+
+    def _survivor(self, random: Random) -> _File:
         versions = [self.synced, *self.since, bytes(self.content)]
         size = len(random.choice(versions))
         safe = min(len(version) for version in versions)
@@ -79,7 +84,7 @@ class _Directory:
         for node in self.names.values():
             node.sync_all()
 
-    def survivor(self, random: Random) -> _Directory:
+    def survivor(self, random: Random, known: _Known) -> _Directory:
         """Return what the device may hold of this directory and all in it."""
         survived: dict[str, _Node] = {}
         for name in sorted({*self.synced, *self.names, *self.since}):
@@ -89,11 +94,13 @@ class _Directory:
                 else [self.synced.get(name)]
             )
             if found is not None:
-                survived[name] = found.survivor(random)
+                survived[name] = found.survivor(random, known)
         return _Directory(survived, dict(survived))
 
 
 _Node: TypeAlias = _File | _Directory
+_Known: TypeAlias = dict[int, _File]
+"""What has survived of files that were met, by the identity of these."""
 
 
 @implementer(IFiles)
@@ -107,7 +114,7 @@ class ForgetfulFiles:
 
     def lose_power(self, random: Random) -> ForgetfulFiles:
         """Return the files that are there after the power was gone."""
-        return ForgetfulFiles(self._root.survivor(random))
+        return ForgetfulFiles(self._root.survivor(random, {}))
 
     def sync_all(self) -> None:
         """Let time pass until the kernel has written everything out."""
@@ -253,6 +260,20 @@ class ForgetfulFiles:
         file = self._need(source)
         self._directory(dirname(target)).set(basename(target), file)
         self._directory(dirname(source)).set(basename(source), None)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file another name."""
+        file, above = self._need(source), self._directory(dirname(target))
+        if basename(target) in above.names:
+            raise FileExistsError(17, "exists", target)
+        above.set(basename(target), file)
+
+    def is_same(self, path: str, other: str) -> bool:
+        """Compare what two names stand for."""
+        try:
+            return self._need(path) is self._need(other)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def can_rename(self, source: str, target: str) -> bool:
         """Tell that all of this is one file system."""

@@ -26,7 +26,7 @@ HELD_BYTES = 4
 
 HOST = Host("machine", "boot 1")
 TAKES_SPACE = frozenset(
-    {"create", "open", "pwritev", "copy_range", "write", "make_directory"}
+    {"create", "open", "pwritev", "copy_range", "write", "make_directory", "link"}
 )
 
 

@@ -66,6 +66,20 @@ class OsFilesTests(SynchronousTestCase):
         self.assertEqual(self.files.real(self.path("b/c/d")), f"{real}/a/c/d")
         self.assertEqual(self.files.real(self.path("loop/x")), f"{real}/loop/x")
 
+    def test_links(self) -> None:
+        """A file gets another name if nobody has it; symlinks are not followed."""
+        self.files.write(self.path("a"), b"abc", 0o600, False)
+        self.files.link(self.path("a"), self.path("b"))
+        self.assertTrue(self.files.is_same(self.path("a"), self.path("b")))
+        self.assertEqual(self.content("b"), b"abc")
+        os.symlink("a", self.path("c"))
+        for name in "abc":
+            self.fails(errno.EEXIST, self.files.link, self.path("a"), self.path(name))
+        for name in ("c", "gone", "a/below"):
+            self.assertFalse(self.files.is_same(self.path("a"), self.path(name)))
+        self.files.link(self.path("c"), self.path("d"))
+        self.assertTrue(os.path.islink(self.path("d")))
+
     def test_create_is_exclusive(self) -> None:
         """Whatever is there keeps a file from being created."""
         os.symlink("nowhere", self.path("link"))

@@ -1,27 +1,21 @@
 """
-Changing an upload on a shelf: opening it for writing, its state, its removal.
+Changing an upload on a shelf: opening it for writing, its length, its state.
 
 All of it blocks, and whoever calls it holds the lock of the upload.
 """
 
 from __future__ import annotations
 
-import errno
 from contextlib import suppress
 
 from attrs import evolve
 
 from tustwisted.errors import LockLost, OffsetConflict, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
-from tustwisted.store.failures import (
-    FULL,
-    NOTHING_THERE,
-    storage_error,
-    storage_errors,
-)
+from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen
 from tustwisted.store.placement import look_up_to_change
-from tustwisted.store.records import MAX_RECORD_BYTES, Record
+from tustwisted.store.records import Record
 from tustwisted.store.replacement import Replacement
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
@@ -192,7 +186,7 @@ def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:
     """
     seen = look_up_to_change(shelf, upload_id)
     with storage_errors(upload_id):
-        _secure(shelf, seen)
+        secure(shelf, seen)
         shelf.put(_claim(shelf, seen, state), synced=shelf.durability.syncs)
     return seen
 
@@ -203,8 +197,12 @@ def put_back(shelf: Shelf, seen: Seen) -> None:
         shelf.put(seen.record, synced=False)
 
 
-def _secure(shelf: Shelf, seen: Seen) -> None:
-    """Cut off what does not count, and sync the rest unless that was done before."""
+def secure(shelf: Shelf, seen: Seen) -> None:
+    """
+    Cut off what does not count, and sync the rest unless that was done before.
+
+    :raises OSError: what could not be synced is cut off, too.
+    """
     record = seen.record
     needs_cut = seen.is_doubted or seen.surplus_bytes > 0
     needs_sync = shelf.durability.syncs and not (
@@ -241,55 +239,3 @@ def require_claim(shelf: Shelf, upload_id: str) -> None:
     """
     with storage_errors(upload_id):
         shelf.require_claim()
-
-
-def remove(shelf: Shelf, upload_id: str) -> None:
-    """
-    Forget an upload, its record first, even if that is torn.
-
-    The record goes by another name until the bytes are gone: if the process dies in
-    between, the sweeper knows that they are ours.  Directories of its id stay, for
-    others may be about to use them.
-
-    :raises UploadNotFound: it has no record.
-    :raises StorageFailed: the file system failed; without its record it is gone.
-    :raises LockLost: somebody has claimed the upload since.
-    """
-    layout = shelf.layout
-    layout.check(upload_id)
-    path = layout.content(upload_id)
-    with suppress(UploadNotFound, OSError):
-        path = layout.find_content(upload_id, shelf.read(upload_id).storage_path)
-    try:
-        _withdraw(shelf, upload_id)
-    except OSError as error:
-        if error.errno in NOTHING_THERE:
-            raise UploadNotFound from None
-        raise storage_error(error, upload_id) from None
-    beside = (layout.unverified(upload_id), layout.temporary(upload_id))
-    with storage_errors(upload_id):
-        for name in (path, *beside, layout.removed(upload_id)):
-            with suppress(FileNotFoundError):
-                shelf.take_away(name)
-
-
-def _withdraw(shelf: Shelf, upload_id: str) -> None:
-    """Take a record out of its place."""
-    record, removed = shelf.layout.record(upload_id), shelf.layout.removed(upload_id)
-    try:
-        if shelf.passage:
-            # A record beside it tells that the removal has not begun.
-            content = shelf.files.read(record, MAX_RECORD_BYTES)
-            shelf.place(upload_id, removed, content, synced=False)
-        else:
-            shelf.files.replace(record, removed)
-            return
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            shelf.require_claim()
-            shelf.files.replace(record, removed)
-            return
-        if error.errno not in FULL:
-            raise
-        # The longer name may be what does not fit.
-    shelf.take_away(record)

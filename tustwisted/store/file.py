@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from threading import Event
 
@@ -17,6 +17,7 @@ from tustwisted.abilities import (
     IConcatenates,
     IDefersLength,
     IFences,
+    IPlaces,
     IReads,
     ISearch,
     ISweeps,
@@ -27,7 +28,7 @@ from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.filesystem import network_filesystem
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.store import changes, lookup, starting
+from tustwisted.store import changes, lookup, removal, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
 from tustwisted.store.claims import FileClaim, claim
 from tustwisted.store.concatenation import Concatenation, concatenate
@@ -40,6 +41,7 @@ from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
 from tustwisted.store.opening import open_at_end
 from tustwisted.store.placement import look_up_to_change
+from tustwisted.store.placing import Placing
 from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
@@ -53,6 +55,7 @@ from tustwisted.store.shelf import Shelf
     IConcatenates,
     IDefersLength,
     IFences,
+    IPlaces,
     IReads,
     ISweeps,
     IVerifiesChunks,
@@ -96,6 +99,9 @@ class FileStore:
     _random_bytes: Callable[[int], bytes] = os.urandom
     """Gives what no two claims have in common."""
 
+    finished_directory: str | None = None
+    """Where finished uploads can be placed; beside the upload directory."""
+
     _stopped: Event = field(factory=Event, init=False)
     """Ends the searches that were begun since :meth:`start`; set in the reactor."""
 
@@ -104,9 +110,10 @@ class FileStore:
 
     async def start(self) -> None:
         """
-        Make the directory, if need be, and see that it can be written.
+        Make the directories, if need be, and see that they can be written.
 
-        :raises StoreUnusable: it cannot.
+        :raises StoreUnusable: the upload directory cannot.
+        :raises PlaceUnusable: finished uploads cannot be given names in theirs.
         """
         self._stopped = Event()  # another one, so that old searches stay stopped
         try:
@@ -116,9 +123,8 @@ class FileStore:
             raise StoreUnusable(self.directory, problem) from None
 
     def _start(self) -> None:
-        layout = Layout(self.directory)
-        starting.make_root(self._files, layout.root, self._dir_mode)
-        starting.probe(self._files, layout, self._file_mode)
+        layout = Layout(self.directory, self.finished_directory)
+        starting.make_directories(self._files, layout, self._file_mode, self._dir_mode)
         self._shelf = Shelf(
             layout,
             self._files,
@@ -238,6 +244,21 @@ class FileStore:
             replaced = await replace(self._shelf, self._disk, seen)
             await self._disk.quick(replaced.close)
 
+    async def place(self, upload_id: str, names: Iterable[str], moves: bool) -> str:
+        """
+        See :meth:`tustwisted.abilities.IPlaces.place`.
+
+        :raises UploadNotFinished: it is not whole.
+        :raises ValueError: there is no ``finished_directory``.
+        """
+        if self.finished_directory is None:
+            raise ValueError("there is no directory of finished uploads")
+        await self._end_contest(upload_id)
+        placing = Placing(self._shelf, self._disk, self._sync_names)
+        path = await placing.place(upload_id, names, moves)
+        await self._require_claim(upload_id)
+        return path
+
     async def _require_claim(self, upload_id: str) -> None:
         if self._shelf.passage is not None:
             await self._disk.quick(changes.require_claim, self._shelf, upload_id)
@@ -249,7 +270,7 @@ class FileStore:
         :raises StorageFailed: the file system failed.
         """
         # In a thread: to free the blocks of a large file takes seconds.
-        await self._disk.copy(changes.remove, self._shelf, upload_id)
+        await self._disk.copy(removal.remove, self._shelf, upload_id)
         if self.durability is Durability.STRICT:
             await self._sync_names(upload_id)
         await self._require_claim(upload_id)

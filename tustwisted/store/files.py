@@ -148,6 +148,17 @@ class OsFiles:
         """See :meth:`IFiles.replace`."""
         os.replace(source, target)
 
+    def link(self, source: str, target: str) -> None:
+        """See :meth:`IFiles.link`."""
+        os.link(source, target, follow_symlinks=False)
+
+    def is_same(self, path: str, other: str) -> bool:
+        """See :meth:`IFiles.is_same`."""
+        try:
+            return os.path.samestat(os.lstat(path), os.lstat(other))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def can_rename(self, source: str, target: str) -> bool:
         """See :meth:`IFiles.can_rename`."""
         if os.stat(source).st_dev != os.stat(target).st_dev:

@@ -134,6 +134,23 @@ class IFiles(Interface):
     def replace(source: str, target: str) -> None:
         """Rename a file at one stroke over another, if that is there."""
 
+    def link(source: str, target: str) -> None:
+        """
+        Give a file another name (a hard link).
+
+        :raises FileExistsError: anything is there already.
+        :raises OSError: also (``EXDEV``) between two file systems, or two mounts of
+            one, and where the file system has no such names.
+        """
+
+    def is_same(path: str, other: str) -> bool:
+        """
+        Tell whether two names are of one file.
+
+        :returns: false also where one is not there.
+        :raises OSError: the file system does not tell.
+        """
+
     def can_rename(source: str, target: str) -> bool:
         """
         Tell whether names can be renamed from one directory into another one.

@@ -11,6 +11,7 @@ import os
 from zlib import crc32
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from tustwisted.errors import UploadNotFound
 from tustwisted.protocol.ids import is_upload_id
@@ -57,6 +58,9 @@ class Layout:
     root: str = field(converter=_absolute)
     """The upload directory, made absolute."""
 
+    finished: str | None = field(default=None, converter=optional(_absolute))
+    """Where finished uploads get a name, beside the root; made absolute."""
+
     _prefix: str = field(init=False)
 
     @_prefix.default
@@ -93,19 +97,37 @@ class Layout:
         found = os.path.normpath(f"{self._prefix}{path}" if path[0] != "/" else path)
         if not found.startswith(self._prefix) or found == self._prefix:
             raise ValueError("leads out of the upload directory")
-        for segment in found.removeprefix(self._prefix).split("/"):
-            if segment.startswith("."):
-                raise ValueError("has a segment that begins with a dot")
-            if segment.endswith(_BESIDE_DATA):
-                raise ValueError(
-                    "has a segment with an ending that the store keeps for itself, "
-                    f"such as {RECORD_ENDING}"
-                )
-            if len(os.fsencode(segment)) > _MOST_BYTES:
-                raise ValueError(f"has a segment longer than {_MOST_BYTES} bytes")
-        if len(os.fsencode(found)) > _MOST_PATH_BYTES:
-            raise ValueError("is too long")
-        return found
+        segments = found.removeprefix(self._prefix).split("/")
+        _check_segments(segments)
+        if any(segment.endswith(_BESIDE_DATA) for segment in segments):
+            raise ValueError(
+                "has a segment with an ending that the store keeps for itself, "
+                f"such as {RECORD_ENDING}"
+            )
+        return _limited(found)
+
+    def placed(self, name: str) -> str:
+        """
+        Tell where a finished upload gets a name.
+
+        Looks at no file.
+
+        :param name: relative to :attr:`finished`, which there is.
+        :raises ValueError: it leads out of there, or is hidden, or no name.
+        """
+        assert self.finished is not None
+        if "\0" in name or not _is_path(name) or not _is_utf_8(name):
+            raise ValueError("has characters that no name can have")
+        segments = name.split("/")
+        if not all(segments):
+            raise ValueError("has an empty segment")
+        _check_segments(segments)
+        return _limited(f"{self.finished.rstrip('/')}/{name}")
+
+    def is_finished(self, path: str) -> bool:
+        """Tell whether a path is one of those that :meth:`placed` gives."""
+        finished = self.finished
+        return finished is not None and path.startswith(f"{finished.rstrip('/')}/")
 
     def record(self, upload_id: str) -> str:
         """Where its record is."""
@@ -127,6 +149,10 @@ class Layout:
         """Name a file that shows whether the directory can be written."""
         return f"{self._prefix}.tustwisted.tmp"
 
+    def finished_probe(self) -> str:
+        """Name a file that shows whether names can be given there."""
+        return f"{(self.finished or '').rstrip('/')}/.tustwisted.tmp"
+
     def all_claims(self) -> str:
         """Where the claims of all uploads are (D6)."""
         return f"{self._prefix}{CLAIMS}"
@@ -147,12 +173,12 @@ class Layout:
         """
         Tell where the bytes of an upload lie that has a record.
 
-        A path under the root is taken as it is.  Any other one that ends in the id
-        is the usual place of a directory that was moved, or that tusd called by a name
-        relative to where it was started.
+        A path under the root, or where finished uploads are, is taken as it is.  Any
+        other one that ends in the id is the usual place of a directory that was moved,
+        or that tusd called by a name relative to where it was started.
 
         :param storage_path: ``Storage.Path`` of the record, absolute or relative.
-        :raises UploadNotFound: it leads out of the root.
+        :raises UploadNotFound: it leads out of these.
         """
         usual = self.content(upload_id)
         if storage_path is None or storage_path == usual:
@@ -160,6 +186,8 @@ class Layout:
         if not _is_path(storage_path):
             raise UploadNotFound
         path = os.path.abspath(storage_path)
+        if self.is_finished(path):
+            return path
         if path.startswith(self._prefix) and not path.endswith(_BESIDE_DATA):
             return path
         if path.endswith(f"/{upload_id}"):
@@ -167,13 +195,38 @@ class Layout:
         raise UploadNotFound
 
     def directories(self, path: str) -> list[str]:
-        """List the directories from that of a file under the root up to the root."""
+        """
+        List the directories from that of a file up to the root that it is under.
+
+        That is :attr:`root`, or :attr:`finished`.
+        """
         directory = os.path.dirname(path)
         found = [directory]
-        while len(directory) > len(self.root):
+        root = self.finished if self.is_finished(path) else self.root
+        assert root is not None
+        while len(directory) > len(root):
             directory = os.path.dirname(directory)
             found.append(directory)
         return found
+
+
+def _check_segments(segments: list[str]) -> None:
+    """
+    Let only names pass that are not hidden, and not too long.
+
+    :raises ValueError: one of them is.
+    """
+    for segment in segments:
+        if segment.startswith("."):
+            raise ValueError("has a segment that begins with a dot")
+        if len(os.fsencode(segment)) > _MOST_BYTES:
+            raise ValueError(f"has a segment longer than {_MOST_BYTES} bytes")
+
+
+def _limited(path: str) -> str:
+    if len(os.fsencode(path)) > _MOST_PATH_BYTES:
+        raise ValueError("is too long")
+    return path
 
 
 def _is_utf_8(text: str) -> bool:

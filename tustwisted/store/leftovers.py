@@ -22,7 +22,7 @@ from tustwisted.abilities import LeftAlone, Leftover
 from tustwisted.errors import UploadNotFound
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.store import changes, lookup
+from tustwisted.store import lookup, removal
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.layout import (
     RECORD_ENDING,
@@ -171,13 +171,26 @@ class Judge:
             place = self._shelf.layout.find_content(upload_id, record.storage_path)
         except UploadNotFound:
             return LeftAlone(path, "names a data file out of the directory")
+        if self._was_placed(place):
+            return Leftover(upload_id, path) if self._is_old(path) else None
         if place != usual:  # the file may be on a disk that is not mounted now
             self._note_elsewhere(place)
             return LeftAlone(path, "names a data file that is missing")
         is_useless = not self._shelf.files.exists(usual) and self._is_old(path)
         return Leftover(upload_id, path) if is_useless else None
 
+    def _was_placed(self, place: str) -> bool:
+        """Tell whether somebody has taken a finished upload from where it was moved."""
+        layout = self._shelf.layout
+        return (
+            layout.finished is not None
+            and layout.is_finished(place)
+            and self._shelf.files.exists(layout.finished)
+        )
+
     def _note_elsewhere(self, place: str) -> None:
+        if self._shelf.layout.is_finished(place):
+            return  # not among what is looked at
         if len(self._elsewhere) < MAX_ELSEWHERE:
             self._elsewhere.add(place)
 
@@ -253,7 +266,7 @@ class Judge:
         if name.endswith("/"):
             self._remove_directories(upload_id)
         elif name.endswith(RECORD_ENDING):
-            changes.remove(shelf, upload_id)
+            removal.remove(shelf, upload_id)
         elif name.endswith(REMOVED_ENDING):
             self._end_removal(upload_id, shelf)
         else:

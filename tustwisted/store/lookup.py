@@ -88,9 +88,26 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
     info = evolve(
         info,
         modified_s=max(info.created_s, stat.modified_s if stat else info.modified_s),
-        storage=Storage(path, shelf.layout.record(upload_id)),
+        storage=Storage(
+            path, shelf.layout.record(upload_id), _find_placed(shelf, record, path)
+        ),
     )
     return Seen(record, path, size, base is not None, info)
+
+
+def _find_placed(shelf: Shelf, record: Record, path: str) -> str:
+    """
+    Tell the other name of the bytes, if they have it.
+
+    Before the upload is finished a record may tell of one that is about to be given.
+    """
+    placed = record.placed_path
+    if placed is None or (
+        record.state is not UploadState.FINISHED
+        and not shelf.files.is_same(path, placed)
+    ):
+        return ""
+    return placed
 
 
 def _may_be_doubted(record: Record) -> bool:

@@ -112,6 +112,32 @@ class Passage:
         if error.errno in _GONE and not self._files.exists(path):
             raise LockLost from None
 
+    def link(self, path: str, target: str) -> None:
+        """
+        Give a file elsewhere another name, by way of one in here.
+
+        A successor takes that one away; from then on there is nothing to be named.
+
+        :raises LockLost: nothing was changed.
+        :raises FileExistsError: there is something of that name.
+        """
+        held = f"{self.directory}/held"
+        try:
+            with suppress(FileNotFoundError):  # what an attempt before this one left
+                self._files.unlink(held)
+            self._files.link(path, held)
+        except OSError as error:
+            self.require_after(error)
+            raise
+        try:
+            self._files.link(held, target)
+        except OSError as error:
+            self.require_file(held, error)
+            raise
+        finally:
+            with suppress(OSError):  # done again by whoever removes the directory
+                self._files.unlink(held)
+
     def reaches(self, directory: str) -> bool:
         """
         Tell whether names can be renamed from here to a directory, if it is there.

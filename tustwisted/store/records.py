@@ -27,8 +27,11 @@ from tustwisted.store.host import Host
 MAX_RECORD_BYTES = 1024 * 1024
 """A longer record is neither read nor written: only an application could make one."""
 
-MAX_FIRST_RECORD_BYTES = MAX_RECORD_BYTES - 4096
-"""A new one leaves room for the state, offset and machine of later ones: < 1 KiB."""
+MAX_FIRST_RECORD_BYTES = MAX_RECORD_BYTES - 64 * 1024
+"""
+A new one leaves room for what later ones add: state, offset and machine, < 1 KiB, and
+three paths, each of 4 KiB and, where it is escaped, three times as much.
+"""
 
 STORAGE_TYPE = "filestore"
 
@@ -67,6 +70,16 @@ class Record:
     record_path: str | None = None
     """Where it lies itself, to be told to others; ``None``: beside the bytes."""
 
+    placed_path: str | None = None
+    """
+    Another name of the bytes, absolute, which they get when the upload is finished.
+
+    It is noted before it is given, so that a second attempt gives no other one.
+    """
+
+    moved_from: str | None = None
+    """Where the bytes lay before they moved to where they are, absolute."""
+
     fields: Mapping[str, object] = field(factory=dict, repr=False)
     """The JSON object as it was read, with all that we do not know."""
 
@@ -101,6 +114,15 @@ def encode_record(record: Record) -> bytes:
         "SyncedOffset": record.synced_offset,
         "SyncedAt": record.synced_at_s,
     }
+    if record.placed_path is not None:
+        fields["PlacedPath"] = record.placed_path
+    if record.moved_from is not None:
+        storage = fields.get("Storage")
+        fields["MovedFrom"] = record.moved_from
+        fields["Storage"] = {
+            **(storage if isinstance(storage, dict) else {}),
+            "Path": record.storage_path,
+        }
     try:
         content = json.dumps(fields, separators=(",", ":")).encode("ascii")
     except RecursionError:  # whoever read it had more of the stack left
@@ -177,6 +199,8 @@ def _read(fields: object, upload_id: str) -> Record:
         Host(_take(fields, "MachineID", str, ""), _take(fields, "BootID", str, "")),
         _in_range(_take(fields, "SyncedOffset", int, 0)),
         _seconds(fields, "SyncedAt"),
+        placed_path=_take(fields, "PlacedPath", str, "") or None,
+        moved_from=_take(fields, "MovedFrom", str, "") or None,
         fields=fields,
     )
 

@@ -118,6 +118,18 @@ class Shelf:
         else:
             self.files.unlink(path)
 
+    def link(self, path: str, target: str) -> None:
+        """
+        Give a file another name.
+
+        :raises FileExistsError: somebody has that.
+        :raises LockLost: there is a newer claim; nothing was changed.
+        """
+        if self.passage:
+            self.passage.link(path, target)
+        else:
+            self.files.link(path, target)
+
     def open_content(self, path: str) -> int:
         """
         Open a data file for writing; unless there is a claim, create it if need be.
