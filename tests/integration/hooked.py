@@ -13,6 +13,9 @@ from tests.integration.daemon import Daemon, twistd_tus, until
 
 LENGTH = 1000
 
+DURABLE = ("post-create", "post-finish", "post-terminate")
+"""What is kept until it was told, but for expirations."""
+
 OWN = re.compile("^https?://[^/]+")
 
 

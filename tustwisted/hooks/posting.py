@@ -131,7 +131,20 @@ class _SameEndpoint:
                 self._endpoint = wrapClientTLS(
                     optionsForClientTLS(host), self._endpoint
                 )
+            self._endpoint = _Quiet(self._endpoint)
         return self._endpoint
+
+
+@implementer(IStreamClientEndpoint)
+@define(eq=False)
+class _Quiet:
+    """Connects without a line in the log for each connection."""
+
+    _endpoint: IStreamClientEndpoint
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        protocolFactory.noisy = False
+        return self._endpoint.connect(protocolFactory)
 
 
 class _Pool(HTTPConnectionPool):
