@@ -91,12 +91,15 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
         ),
         "max_size_bytes": options["max-size"],
         "lock_timeout_s": options["lock-timeout"],
-        "hooks": make_hooks(reactor, options),
+        # Who asks is judged before anybody is asked what he may do.
+        "hooks": [
+            *make_access_hooks(reactor, options),
+            *make_hooks(reactor, options),
+        ],
         "hook_settings": make_hook_settings(options),
         "switched_off": options["disable"],
         "expire_after_s": options["expire-after"],
         "expire_finished_after_s": options["expire-finished-after"],
-        "hooks": make_access_hooks(reactor, options),
     }
     if name is None:
         return UploadsService.in_directory(
