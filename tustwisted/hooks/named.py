@@ -38,7 +38,7 @@ class IHookPlugin(Interface):
 
     name: str = Attribute("""What users call the hook: ``[A-Za-z0-9_.-]``.""")
 
-    factory: str = Attribute("""``package.module:factory`` of a `HookFactory`.""")
+    factory: str = Attribute("""``package.module:factory`` of a :data:`HookFactory`.""")
 
 
 @implementer(IPlugin, IHookPlugin)

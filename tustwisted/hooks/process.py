@@ -2,7 +2,7 @@
 Hooks that are programs in a directory, each named after its event: tusd's contract.
 
 The reactor must get SIGCHLD, as it does unless it is run with
-``installSignalHandlers=False``; else the end of a program is noticed late or never.
+``installSignalHandlers=False``: else nobody hears of the end of a program.
 """
 
 from __future__ import annotations
