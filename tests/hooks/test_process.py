@@ -10,6 +10,10 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.process import (
+    registerReapProcessHandler,
+    unregisterReapProcessHandler,
+)
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 from zope.interface.verify import verifyObject
 
@@ -338,6 +342,21 @@ class TimeTests(ProcessCase):
         self.assertFalse(lives(pid))
         for each in asking:
             self.failureResultOf(each, CancelledError)
+
+    async def test_stop_without_end(self) -> None:
+        """A stop does not wait for ever for what cannot be ended; it says so."""
+        self.shell("pre-create", HANG)
+        hook = self.hook()
+        asking = Deferred.fromCoroutine(hook.ask(CREATION))
+        pid = await self.pid()
+        (run,) = hook._running
+        unregisterReapProcessHandler(pid, run)  # as if it were deep in the kernel
+        with capturedLogs() as events:
+            await hook.stop()
+        self.assertIn("do not end", events[-1]["log_format"])
+        self.failureResultOf(asking, CancelledError)
+        registerReapProcessHandler(pid, run)
+        await until(lambda: not hook._running, "it is known to have ended")
 
 
 def _lines(events: Sequence[LogEvent]) -> Iterator[tuple[str, str]]:

@@ -10,15 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    DeferredList,
-    DeferredSemaphore,
-)
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -96,11 +92,12 @@ class ProcessHook:
         """See :meth:`tustwisted.interfaces.IHook.stop`."""
         for waiting in self._waiting[::-1]:  # or else each would let the next one run
             waiting.cancel()
-        endings = [run.ended.wait() for run in self._running]
+        end_s = self._reactor.seconds() + END_S
         try:
-            await within(
-                END_S, DeferredList(endings, consumeErrors=True), self._reactor
-            )
+            for run in [*self._running]:
+                left_s = end_s - self._reactor.seconds()
+                with suppress(ProgramFailed):
+                    await within(left_s, run.ended.wait(), self._reactor)
         except WaitedTooLong:
             log.warn(
                 "{count} programs of {directory} do not end",
