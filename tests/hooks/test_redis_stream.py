@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.integration.daemon import free_port
 from tests.lock.redis.real import RealCase, passes, until
+from tests.lock.redis.test_start import clients
 from tests.valkey import Valkey
 from tustwisted.errors import CannotStart, HookUnusable
 from tustwisted.hooks.redis_stream import (
@@ -199,6 +200,18 @@ class StartTests(StreamCase):
         valkey = self.serve()
         valkey.freeze()
         await self.refused(valkey.url, "does not answer")
+
+    async def test_cancelled(self) -> None:
+        """A start that nobody waits for any more leaves no connection."""
+        valkey = self.serve()
+        valkey.freeze()
+        starting = Deferred.fromCoroutine(self.hook(valkey.url).start())
+        await passes(0.1)
+        starting.cancel()
+        with self.assertRaises(CancelledError):
+            await starting
+        valkey.thaw()
+        await until(lambda: clients(valkey) == 1, "only the one who asks is there")
 
     async def test_rights(self) -> None:
         """A user who may do just what is needed, in another database."""
