@@ -223,6 +223,21 @@ class OptionsTests(InPlace):
             self.assertEqual(daemon.log.count(OPEN), times)
             (self.place / "daemon.log").unlink()
 
+    def test_with_hooks(self) -> None:
+        """Other hooks are asked as well, after it, of those who are let in."""
+        hooks = self.place / "hooks"
+        hooks.mkdir()
+        reply = '{"RejectUpload": true, "HTTPResponse": {"StatusCode": 402}}'
+        script = hooks / "pre-create"
+        script.write_text(f"#!/bin/sh\ncat > /dev/null\necho '{reply}'\n")
+        script.chmod(0o700)
+        tokens = ("--auth-tokens", str(token_file(self)))
+        daemon = self.run_daemon(*tokens, "--hooks-dir", str(hooks))
+        client = daemon.client()
+        for lines, status in (((), 401), ((bearer(ANN),), 402)):
+            sent = ("Upload-Length: 6", *lines)
+            self.assertEqual(client.request("POST", "/files/", *sent).status, status)
+
     def has_said_where(self, daemon: Daemon) -> bool:
         """Whether the line is there that the warning follows."""
         return "and stores in" in daemon.log
