@@ -25,6 +25,10 @@ LAYERS = (
 
 WIRING = {
     "accessoptions",
+    "__main__",
+    "admin",
+    "command",
+    "eventcommands",
     "tap",
     "weboptions",
     "service",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from attrs import define, evolve, frozen
 
@@ -57,10 +58,6 @@ class Due:
         kept = self._read(self._places.due(hook), name)
         return None if kept is None else DueEvent(kept.letter.event, kept.since_s)
 
-    def remove(self, hook: str, name: str) -> None:
-        """Forget what is due to a hook; harmless when it is gone."""
-        self._places.remove(f"{self._places.due(hook)}/{name}")
-
     def bury(self, hook: str, name: str, reason: str) -> None:
         """Make a dead letter of what is due to a hook; harmless when it is gone."""
         path = f"{self._places.due(hook)}/{name}"
@@ -72,11 +69,17 @@ class Due:
 
     def revive(self, hook: str, name: str) -> None:
         """Make a dead letter due again, from now on; harmless when it is gone."""
-        path = f"{self._places.dead(hook)}/{name}"
-        letter = self._places.read(path)
-        if letter is not None:
-            self._places.put_due(hook, evolve(letter, reason=""), False)
-            self._places.remove(path)
+        # At one stroke: it may be told, and be dead again, in the next moment.
+        with suppress(FileNotFoundError):
+            self._places.files.replace(
+                f"{self._places.dead(hook)}/{name}", f"{self._places.due(hook)}/{name}"
+            )
+
+    def drop(self, hook: str, name: str, is_dead: bool) -> None:
+        """Forget a dead letter, or what is due; harmless when it is gone."""
+        places = self._places
+        directory = places.dead(hook) if is_dead else places.due(hook)
+        places.remove(f"{directory}/{name}")
 
     def is_waiting(self, upload: UploadInfo, hook: str) -> bool:
         """Tell whether anything of an upload is due to a hook, by a few exact looks."""

@@ -223,7 +223,7 @@ class FileOutbox:
     async def delivered(self, hook: str, name: str) -> None:
         """See :meth:`IMail.delivered`."""
         with storage_errors(name):
-            await self._disk.quick(self._due.remove, hook, name)
+            await self._disk.quick(self._due.drop, hook, name, False)
         self._room.give_back()
 
     async def bury(self, hook: str, name: str, reason: str) -> None:

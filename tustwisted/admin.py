@@ -1,0 +1,72 @@
+"""
+``tustwisted``: commands for whoever runs the daemon, beside it or without it.
+
+Each is a class of options with a ``run``; a new one is a line in
+:attr:`Options.subCommands`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogBeginner
+from twisted.python import usage
+from zope.interface import implementer
+
+from tustwisted.command import Command, Group
+from tustwisted.eventcommands import EventsOptions
+
+
+class Options(Group):
+    """What ``tustwisted`` takes."""
+
+    longdesc = "Look after a tustwisted server."
+    subCommands = [  # noqa: RUF012 - usage.Options wants a list on the class
+        ["events", None, EventsOptions, "Events that wait to be told to hooks."],
+    ]
+
+
+def main() -> None:
+    """
+    Do what the words of the command line say.
+
+    :raises SystemExit: it cannot be done, for which there is one sentence.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as for other commands in a pipe
+    globalLogBeginner.beginLoggingTo(
+        [_write_log], redirectStandardIO=False, discardBuffer=True
+    )
+    do(sys.argv[1:])
+
+
+def do(words: Sequence[str]) -> None:
+    """
+    Do what some words say.
+
+    :raises SystemExit: as :func:`main`.
+    """
+    command: usage.Options = Options()
+    try:
+        command.parseOptions(words)
+        while not isinstance(command, Command):
+            command = command.subOptions
+        command.run()
+    except (usage.UsageError, OSError) as error:
+        raise SystemExit(f"tustwisted: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {(error.strerror or 'failed').lower()}"
+    return str(error)
+
+
+@implementer(ILogObserver)
+def _write_log(event: LogEvent) -> None:
+    sys.stderr.write(f"tustwisted: {formatEvent(event)}\n")
+
+
+if __name__ == "__main__":
+    main()
