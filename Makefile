@@ -12,6 +12,9 @@
 # make campaign   eight minutes of what make trial does a part of: every story of a
 #                 take-over in the store against every other one, frozen at each call; and
 #                 clients that upload while workers, daemons and Redis are killed and frozen
+# make events-campaign  ten minutes: a daemon is killed 120 times, then one with two
+#                 workers, and all events must reach a hook that often fails, in order
+#                 (others: .venv/bin/python -m tests.events --kills 100 --seed 3)
 # make coverage   the tests with line and branch coverage
 # make lock       pin the newest allowed dependencies in requirements/
 # make clean      remove what make made; uploads/ stays
@@ -30,7 +33,8 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 	--no-annotate \
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
-.PHONY: run test lint types docs trial test-clients fuzz campaign coverage lock clean
+.PHONY: run test lint types docs trial test-clients fuzz campaign events-campaign coverage lock \
+	clean
 
 # No pid file: one left by a killed server could name a living process by chance.
 run: .venv/.run
@@ -66,6 +70,10 @@ campaign: .venv/.dev
 		tests.store.test_takeover
 	$(BIN)/python -m tests.chaos --locker file --seconds 60 --seed 1
 	$(BIN)/python -m tests.chaos --locker redis --seconds 90 --seed 2
+
+events-campaign: .venv/.dev
+	$(BIN)/python -m tests.events --kills 120 --seed 1
+	$(BIN)/python -m tests.events --kills 120 --seed 2 --workers 2
 
 coverage: .venv/.dev
 	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)
