@@ -27,6 +27,7 @@ from tustwisted.disk import Disk
 from tustwisted.hooks.functions import FunctionHook
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import Event, EventType
+from tustwisted.protocol.filenames import FileNameTemplate, Placing
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.service import StartFailed, UploadsService
 from tustwisted.store.file import FileStore
@@ -53,6 +54,19 @@ class UploadsServiceTests(TestCase):
         service = UploadsService.in_directory(reactor, directory)
         self.addCleanup(lambda: service.stopService() if service.running else None)
         return service
+
+    def test_placing(self) -> None:
+        """Where finished files go is told with how they are named; files it takes."""
+        placing = Placing(FileNameTemplate("{id}"))
+        directory = self.mktemp()
+        for wrong in ({"placing": placing}, {"finished_directory": "done"}):
+            with self.assertRaises(ValueError):
+                UploadsService.in_directory(reactor, directory, **wrong)
+        disk = Disk(reactor)  # type: ignore[arg-type]
+        with self.assertRaises(ValueError):
+            UploadsService.with_store(
+                reactor, MemoryStore(), disk, None, placing=placing
+            )
 
     async def test_started_uploads_work(self) -> None:
         """Between start and stop uploads are created in the directory."""

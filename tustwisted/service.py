@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tustwisted.abilities import IFences
+from tustwisted.abilities import IFences, IPlaces
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.hooks.interfaces import IOutbox
@@ -25,9 +25,9 @@ from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
+from tustwisted.protocol.filenames import Placing
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
-from tustwisted.uploads.finishing import Placing
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
@@ -104,13 +104,15 @@ class UploadsService(Service):
         :param locker: keeps writers apart; by default it lets no other process use
             the directory.  :func:`tustwisted.lockers.make_locker` makes others.
         :param hooks: what they are to be told is kept in the directory until then.
-        :param finished_directory: where ``placing`` puts finished files.
+        :param placing: what becomes of finished files, in ``finished_directory``.
 
         The other parameters are those of
         :class:`~tustwisted.store.file.FileStore`,
         :class:`~tustwisted.uploads.uploads.Uploads` and
         :class:`~tustwisted.protocol.expiration.Expiration`.
         """
+        if (placing is None) is not (finished_directory is None):
+            raise ValueError("placing and finished_directory need each other")
         disk = Disk(reactor)
         outbox = FileOutbox(
             os.path.join(directory, OUTBOX),
@@ -127,6 +129,7 @@ class UploadsService(Service):
                 durability,
                 file_mode,
                 dir_mode,
+                finished_directory=finished_directory,
             ),
             disk,
             directory,
@@ -179,6 +182,8 @@ class UploadsService(Service):
             provides :class:`~tustwisted.abilities.ISweeps`.
         :param expire_finished_after_s: as before.
         """
+        if placing is not None and not IPlaces.providedBy(store):
+            raise ValueError("placing needs a store that provides IPlaces")
         if locker is None:
             held = None if directory is None else DirectoryLock(directory)
             locker = MemoryLocker(reactor, held)
@@ -194,7 +199,11 @@ class UploadsService(Service):
             outbox,
             placing,
             switched_off=switched_off,
-            expiration=Expiration(expire_after_s, expire_finished_after_s),
+            expiration=Expiration(
+                expire_after_s,
+                expire_finished_after_s,
+                has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
+            ),
         )
         return cls(uploads, disk, directory)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -13,6 +12,7 @@ from tustwisted.errors import FinishFailed, FinishRejected, HookFailed, TusError
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.held import Held
 from tustwisted.protocol.events import EventType
+from tustwisted.protocol.filenames import Placing
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.events import Events
@@ -22,21 +22,6 @@ from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.progress import Progress
 
 log = Logger()
-
-
-class Template(Protocol):
-    """Makes names for files."""
-
-    def names(self, upload: UploadInfo, now_s: float) -> Iterator[str]:
-        """Give relative paths for the file of an upload, by preference."""
-
-
-class Placing(Protocol):
-    """What other name the file of a finished upload gets."""
-
-    template: Template
-    moves: bool
-    drops_records: bool
 
 
 @frozen
@@ -101,7 +86,8 @@ class FinishStep:
             and self._placing.drops_records
             and upload.state is UploadState.FINISHED
             and upload.storage is not None
-            and upload.storage.placed_path != ""
+            # Where it was moved by an earlier configuration, that is its only name.
+            and upload.storage.placed_path not in ("", upload.storage.path)
         )
 
     async def _ask(
@@ -126,9 +112,7 @@ class FinishStep:
         placing = self._placing
         assert placing is not None
         names = placing.template.names(upload, self._now_s())
-        # What is dropped must have another name, which is left.
-        moves = placing.moves and not placing.drops_records
-        await IPlaces(store).place(upload.upload_id, names, moves)
+        await IPlaces(store).place(upload.upload_id, names, placing.moves)
         return await store.info(upload.upload_id)
 
 

@@ -29,6 +29,7 @@ from tustwisted.protocol.answers import HttpAnswer
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
+from tustwisted.protocol.filenames import Placing
 from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.requests import RequestInfo
@@ -41,7 +42,7 @@ from tustwisted.uploads.claim import Deliver
 from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.events import Events
-from tustwisted.uploads.finishing import Finishing, FinishStep, Placing
+from tustwisted.uploads.finishing import Finishing, FinishStep
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
