@@ -41,6 +41,7 @@ WIRING = {
     "hookmaking",
     "hookoptions",
     "options",
+    "placeoptions",
     "process",
     "workers",
 }

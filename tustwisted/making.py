@@ -108,6 +108,8 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
             durability=options["durability"],
             file_mode=options["file-mode"],
             dir_mode=options["dir-mode"],
+            placing=options["placing"],
+            finished_directory=options["finished-dir"],
             **rules,
         )
     disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have

@@ -28,6 +28,7 @@ from tustwisted.hookoptions import HookOptions
 from tustwisted.lockoptions import LockOptions
 from tustwisted.named import check_name
 from tustwisted.options import tried
+from tustwisted.placeoptions import PlaceOptions
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.weboptions import WebOptions
@@ -37,7 +38,7 @@ OF_FILE_STORE = {"durability": Durability.FINISH, "file-mode": 0o664, "dir-mode"
 """Options that the store of files alone understands, and their defaults."""
 
 
-class Options(AccessOptions, HookOptions, WebOptions, LockOptions):
+class Options(AccessOptions, HookOptions, PlaceOptions, WebOptions, LockOptions):
     """What ``twistd tus`` takes; a bad value ends it with one sentence and status 1."""
 
     synopsis = "[options]"
