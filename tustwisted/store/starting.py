@@ -67,7 +67,6 @@ def _make_finished(
     The upload directory is known by its names, so clients must not give any there.
     """
     try:
-        make_root(files, directory, mode)
         finished, root = (
             f"{files.real(path).rstrip('/')}/" for path in (directory, layout.root)
         )
@@ -77,6 +76,7 @@ def _make_finished(
                 f"it must lie beside the upload directory {layout.root}, neither in "
                 "nor around it",
             )
+        make_root(files, directory, mode)
         _probe_links(files, layout, file_mode)
     except OSError as error:
         raise PlaceUnusable(directory, _link_problem(error)) from None
