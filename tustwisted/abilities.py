@@ -16,7 +16,7 @@ from zope.interface import Attribute, Interface
 from tustwisted.interfaces import IDataStore, IUploadWriter
 
 if TYPE_CHECKING:
-    from tustwisted.protocol.upload import UploadInfo
+    from tustwisted.protocol.upload import Storage, UploadInfo
 
 
 class IDefersLength(Interface):
@@ -169,6 +169,13 @@ class IChoosesPath(Interface):
 
         :raises ValueError: it leads out of there, or to what the store keeps for
             itself; the message completes 'the path ...'.
+        """
+
+    def storage_of(info: UploadInfo) -> Storage:
+        """
+        Tell where an upload that is about to be created will lie; looks at no file.
+
+        :raises ValueError: as :meth:`check_path`.
         """
 
 

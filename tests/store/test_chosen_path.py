@@ -161,6 +161,16 @@ class LifeTests(StoreCase):
             run(store.remove("u"))
             self.assertEqual(self.names(), [])
 
+    def test_told_before(self) -> None:
+        """Where an upload will lie is told before it is there, chosen or not."""
+        for info in (wish(), UploadInfo("u", 10)):
+            store = self.make()
+            told = store.storage_of(info)
+            self.assertEqual(self.names(), [])
+            run(store.create(info))
+            self.assertEqual(run(store.info("u")).storage, told)
+            run(store.remove("u"))
+
     def test_the_usual_path(self) -> None:
         """Who chooses the usual path gets it, in the usual way."""
         run(self.make().create(wish("u")))

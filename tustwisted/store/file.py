@@ -27,7 +27,7 @@ from tustwisted.abilities import (
 from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.filesystem import network_filesystem
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store import changes, lookup, removal, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
 from tustwisted.store.claims import FileClaim, claim
@@ -183,6 +183,14 @@ class FileStore:
     def check_path(self, path: str) -> None:
         """See :meth:`tustwisted.abilities.IChoosesPath.check_path`."""
         Layout(self.directory).chosen(path)
+
+    def storage_of(self, info: UploadInfo) -> Storage:
+        """See :meth:`tustwisted.abilities.IChoosesPath.storage_of`."""
+        layout = self._shelf.layout
+        record = layout.record(info.upload_id)
+        if info.storage is None:
+            return Storage(layout.content(info.upload_id), record)
+        return Storage(layout.chosen(info.storage.path), record)
 
     async def info(self, upload_id: str) -> UploadInfo:
         """

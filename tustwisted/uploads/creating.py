@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from attrs import define
+from attrs import define, evolve
 from twisted.logger import Logger
 
 from tustwisted.abilities import IChoosesPath
@@ -125,14 +125,15 @@ class Creating:
         :param is_renamed: a hook has.
         :raises HookFailed: the id, or the path, that a hook wants is taken.
         """
+        told = self._with_storage(upload)
         try:
             if not (is_named or is_renamed):
-                async with self._events.about(EventType.POST_CREATE, upload, caller):
+                async with self._events.about(EventType.POST_CREATE, told, caller):
                     yield
                 return
             async with self._locks.held(upload.upload_id):
                 await self._events.settle(upload.upload_id)
-                async with self._events.about(EventType.POST_CREATE, upload, caller):
+                async with self._events.about(EventType.POST_CREATE, told, caller):
                     yield
         except UploadExists as error:
             if is_renamed or upload.storage is not None:
@@ -142,6 +143,13 @@ class Creating:
                 )
                 raise HookFailed from error
             raise
+
+    def _with_storage(self, upload: UploadInfo) -> UploadInfo:
+        """Say where an upload will lie, if the store has files and a hook is told."""
+        store = IChoosesPath(self._store, None)
+        if store is None or EventType.POST_CREATE not in self._events.hooks.wanted:
+            return upload
+        return evolve(upload, storage=store.storage_of(upload))
 
     async def _finish(self, upload: UploadInfo, caller: Caller | None) -> UploadInfo:
         try:
