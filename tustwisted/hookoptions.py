@@ -19,6 +19,7 @@ from tustwisted.hooks.rules import (
     parse_events,
     parse_forward_headers,
 )
+from tustwisted.hooks.settings import HookSettings
 from tustwisted.lock.redis.url import RedisURL, parse_redis_url
 from tustwisted.options import tried
 from tustwisted.protocol.events import EventType
@@ -29,14 +30,7 @@ DIR_TIMEOUT_S = 15.0
 
 STREAM_LENGTH = 100_000
 
-PROGRESS_INTERVAL_S = 1.0
-"""As in tusd."""
-
-PROGRESS_BYTES = 16 * 1024 * 1024
-
-OUTBOX_LIMIT = 100_000
-
-GIVE_UP_AFTER_S = 24 * 3600.0
+DEFAULT = HookSettings()
 
 _MAX_NUMBER = 10**9
 
@@ -154,7 +148,7 @@ class HookOptions(usage.Options):
             None,
             None,
             "Tell of received bytes at most every so often. "
-            f"[default: {PROGRESS_INTERVAL_S:g}s]",
+            f"[default: {DEFAULT.progress_interval_s:g}s]",
         ],
         [
             "progress-hooks-bytes",
@@ -167,7 +161,7 @@ class HookOptions(usage.Options):
             None,
             None,
             "Create no uploads while so many events wait for delivery. "
-            f"[default: {OUTBOX_LIMIT}]",
+            f"[default: {DEFAULT.outbox_limit}]",
         ],
         [
             "hooks-give-up-after",
@@ -212,10 +206,14 @@ class HookOptions(usage.Options):
         self._read_redis()
         self._read_or("hooks-dir-timeout", parse_time, DIR_TIMEOUT_S)
         self._read_or("hooks-enabled-events", parse_events, frozenset(EventType))
-        self._read_or("progress-hooks-interval", parse_time, PROGRESS_INTERVAL_S)
-        self._read_or("progress-hooks-bytes", parse_size, PROGRESS_BYTES)
-        self._read_or("hooks-outbox-limit", _number_to(_MAX_NUMBER), OUTBOX_LIMIT)
-        self._read_or("hooks-give-up-after", parse_time, GIVE_UP_AFTER_S)
+        self._read_or(
+            "progress-hooks-interval", parse_time, DEFAULT.progress_interval_s
+        )
+        self._read_or("progress-hooks-bytes", parse_size, DEFAULT.progress_bytes)
+        self._read_or(
+            "hooks-outbox-limit", _number_to(_MAX_NUMBER), DEFAULT.outbox_limit
+        )
+        self._read_or("hooks-give-up-after", parse_time, DEFAULT.give_up_after_s)
 
     def _read_or(self, name: str, parse: Callable[[str], _T], default: _T) -> None:
         text = self[name]

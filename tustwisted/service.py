@@ -16,7 +16,7 @@ from tustwisted.abilities import IFences, IPlaces
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.hooks.interfaces import IOutbox
-from tustwisted.hooks.outbox.file import FileOutbox
+from tustwisted.hooks.outbox.file import NAME, FileOutbox
 from tustwisted.hooks.settings import HookSettings
 from tustwisted.housekeeping import Housekeeper
 from tustwisted.interfaces import IDataStore, IHook, ILocker
@@ -35,10 +35,6 @@ log = Logger()
 
 GRACE_S = 7.0
 """How long a stop waits for what is going on; with the answers, less than T-241 has."""
-
-
-OUTBOX = ".tustwisted.outbox"
-"""Where events wait in an upload directory; no id begins with a dot."""
 
 
 class StartFailed(SystemExit, Exception):
@@ -114,13 +110,6 @@ class UploadsService(Service):
         if (placing is None) is not (finished_directory is None):
             raise ValueError("placing and finished_directory need each other")
         disk = Disk(reactor)
-        outbox = FileOutbox(
-            os.path.join(directory, OUTBOX),
-            disk,
-            syncs=partial(_is_synced, durability),
-            limit=hook_settings.outbox_limit,
-            keep=hook_settings.kept_headers,
-        )
         return cls.with_store(
             reactor,
             FileStore(
@@ -138,7 +127,7 @@ class UploadsService(Service):
             lock_timeout_s=lock_timeout_s,
             hooks=hooks,
             hook_settings=hook_settings,
-            outbox=outbox,
+            outbox=_outbox_in(directory, disk, durability, hook_settings),
             placing=placing,
             switched_off=switched_off,
             expire_after_s=expire_after_s,
@@ -176,14 +165,16 @@ class UploadsService(Service):
             if it is missing; ``None``: no other process can reach these uploads, or the
             store itself keeps a second one out.  Unused where there is a locker.
         :param locker: as for :meth:`in_directory`; not started yet.
-        :param outbox: keeps what hooks are to be told; by default only as long as this
-            process lives.
+        :param outbox: keeps what hooks are to be told; by default in the directory, or
+            where there is none only as long as this process lives.
         :param expire_after_s: as for :meth:`in_directory`; only for a store that
             provides :class:`~tustwisted.abilities.ISweeps`.
         :param expire_finished_after_s: as before.
         """
         if placing is not None and not IPlaces.providedBy(store):
             raise ValueError("placing needs a store that provides IPlaces")
+        if outbox is None and directory is not None:
+            outbox = _outbox_in(directory, disk, Durability.FINISH, hook_settings)
         if locker is None:
             held = None if directory is None else DirectoryLock(directory)
             locker = MemoryLocker(reactor, held)
@@ -276,6 +267,18 @@ class UploadsService(Service):
         await self.uploads.stop()
         await self._housekeeper.stopped()
         await self._disk.stop()
+
+
+def _outbox_in(
+    directory: str, disk: Disk, durability: Durability, settings: HookSettings
+) -> FileOutbox:
+    return FileOutbox(
+        os.path.join(directory, NAME),
+        disk,
+        syncs=partial(_is_synced, durability),
+        limit=settings.outbox_limit,
+        keep=settings.kept_headers,
+    )
 
 
 def _is_synced(durability: Durability, kind: EventType) -> bool:

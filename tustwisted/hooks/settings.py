@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from tustwisted.hooks.delivery import GIVE_UP_AFTER_S
+from tustwisted.hooks.outbox.file import LIMIT
+
 
 @frozen
 class HookSettings:
@@ -15,10 +18,10 @@ class HookSettings:
     progress_bytes: int = 16 * 1024 * 1024
     """It is told of before that when so many bytes have come since the last time."""
 
-    outbox_limit: int = 100_000
+    outbox_limit: int = LIMIT
     """With so many events waiting for their delivery no upload is begun any more."""
 
-    give_up_after_s: float = 86_400.0
+    give_up_after_s: float = GIVE_UP_AFTER_S
     """An event that could not be delivered for so long is a dead letter, seconds."""
 
     kept_headers: tuple[str, ...] = ()
