@@ -18,7 +18,11 @@ LARGE_CUT_BYTES = 256 * 1024
 async def open_at_end(
     shelf: Shelf, disk: IDisk, upload_id: str, offset: int
 ) -> FileWriter:
-    """Open an upload for writing; see :meth:`.file.FileStore.open_writer`."""
+    """
+    Open an upload for writing.
+
+    See :meth:`tustwisted.store.file.FileStore.open_writer`.
+    """
     seen = await disk.quick(changes.find_end, shelf, upload_id, offset)
     if seen.size is None:
         await disk.quick(make_way, shelf, seen)
