@@ -268,7 +268,7 @@ class AnyNameTests(SynchronousTestCase):
     """Whatever a client says."""
 
     @given(_TEMPLATES, _NAMES, st.text(min_size=1, max_size=200), _IDS)
-    @settings(max_examples=500, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     def test_any_name(
         self, template: str, filename: bytes, owner: str, upload_id: str
     ) -> None:
