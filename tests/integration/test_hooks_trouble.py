@@ -98,7 +98,7 @@ class TroubleTests(HookedCase):
         self.assertEqual(daemon.client().post("/files/", LENGTH).status, 500)
         took_s = time.monotonic() - began_s
         self.assertGreater(took_s, 0.9)
-        self.assertLess(took_s, 5)
+        self.assertLess(took_s, 10)  # the default is 15
         self.wait_for_log(daemon, "it gave no answer within 1 s")
 
     def test_client_leaves(self) -> None:
