@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.hooks.support import StubHook
 from tests.store.support import steady
 from tustwisted.errors import EventRefused
+from tustwisted.hooks.carrier import Carrier
 from tustwisted.hooks.delivery import CUT_OFF_S, Delivery
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.protocol.events import Event, EventType
@@ -138,18 +139,6 @@ class OrderTests(DeliveryCase):
         self.commit(FINISHED, hook="other")
         self.assertEqual(len(other.taken), 2)
         self.assertEqual(self.hook.taken, [])
-
-    def test_many(self) -> None:
-        """More uploads than are held in memory are all told; others have a turn."""
-        ids = [f"{i:04}" for i in range(5000)]
-        for upload_id in ids:
-            self.commit(upload_id=upload_id)
-        self.delivery.start()
-        self.assertLess(len(self.hook.told), 200)
-        for _ in range(200):
-            self.clock.advance(0.25)
-        self.assertEqual(sorted(e.upload_id or "" for e in self.hook.taken), ids)
-        self.assertEqual(len(self.hook.told), 5000)
 
     def test_somebody_for_whom_nobody_delivers(self) -> None:
         """Events for a hook that is not configured are kept, which is said once."""
@@ -339,6 +328,65 @@ class DownTests(DeliveryCase):
         self.pass_s(100)
         self.commit(upload_id="good")
         self.assertEqual([e.upload_id for e in self.hook.taken], ["good"])
+
+
+class ManyTests(DeliveryCase):
+    """More uploads than are held in memory, which is forty here."""
+
+    def start(self) -> None:
+        """Begin to tell them."""
+        carrier = Carrier(
+            self.outbox,
+            self.hook,
+            self.clock,
+            now=self.clock.seconds,
+            give_up_after_s=1e6,
+            at_once=8,
+            random=lambda: 1.0,
+            window=40,
+        )
+        carrier.start()
+        self.addCleanup(carrier.stop)
+
+    def test_all_are_told(self) -> None:
+        """Once each, and others have a turn meanwhile."""
+        ids = [f"{i:04}" for i in range(300)]
+        for upload_id in ids:
+            self.commit(upload_id=upload_id)
+        self.start()
+        self.assertLess(len(self.hook.told), 100)
+        self.pass_s(10)
+        self.assertEqual(sorted(e.upload_id or "" for e in self.hook.told), ids)
+
+    def test_those_that_fail_hide_nobody(self) -> None:
+        """However many fail, others are told, and those that fail not too often."""
+
+        def answer(event: Event) -> None:
+            if (event.upload_id or "").startswith("bad"):
+                raise ValueError("not this one")
+
+        self.hook.answer = answer
+        for i in range(100):
+            self.commit(upload_id=f"bad{i}")
+        self.start()
+        self.pass_s(60)
+        for i in range(20):
+            self.commit(upload_id=f"good{i}")
+            self.pass_s(30, 1)
+        self.pass_s(240, 1)
+        good = {event.upload_id for event in self.hook.taken}
+        self.assertEqual(good, {f"good{i}" for i in range(20)})
+        self.assertLess(len(self.hook.told), 100 * 12)
+
+    def test_it_was_down_for_all(self) -> None:
+        """When it is back all are told at once, also those that nobody has tried."""
+        self.hook.answer = self.fail_times(10)
+        for i in range(300):
+            self.commit(upload_id=f"u{i}")
+        self.start()
+        self.pass_s(240)
+        self.assertEqual(len(self.hook.taken), 300)
+        self.assertEqual(len(self.hook.told), 310)
 
 
 class StopTests(DeliveryCase):

@@ -44,6 +44,9 @@ AT_A_TIME = 64
 WINDOW = 4096
 """Of so many uploads the names are in memory, some 2 MB; the others come later."""
 
+MOST = 4
+"""Times as many uploads if they fail: they must not hide the others."""
+
 FEWEST_TRIES = 5
 """
 Before an event is given up, however old it is.
@@ -68,6 +71,7 @@ class Carrier:
     _give_up_after_s: float
     _at_once: int
     _random: Callable[[], float]
+    _window: int = WINDOW
     _lines: Lines = field(init=False)
     _trouble: Trouble = field(init=False)
     _loop: Deferred[None] | None = field(init=False, default=None)
@@ -77,6 +81,10 @@ class Carrier:
     _in_flight: dict[Outcome[None], Deferred[None]] = field(init=False, factory=dict)
     _mark: object = field(init=False, factory=object)
     _after: str = field(init=False, default="")
+    _old: int = field(init=False, default=0)
+    _is_through: bool = field(init=False, default=False)
+    """Nothing was new in all pages, the last time round."""
+
     _restless_until: float = field(init=False, default=0.0)
     _looked_at: float = field(init=False, default=float("-inf"))
     _look_took_s: float = field(init=False, default=0.0)
@@ -133,21 +141,32 @@ class Carrier:
 
     async def _look_if_changed(self) -> None:
         now_s = self._seconds
-        if self._lines.known > WINDOW // 2 or now_s < self._next_look_s:
+        if now_s < self._next_look_s or self._has_enough:
             return
         mark = await self._mail.mark(self._hook.name)
         if mark != self._mark:
             self._mark, self._restless_until = mark, now_s + RESTLESS_S
-        elif not (
-            self._after
-            or now_s < self._restless_until
-            or now_s >= self._looked_at + LOOK_S
+        elif self._is_through and (
+            self._restless_until <= now_s < self._looked_at + LOOK_S
         ):
             return
-        page = await self._mail.look(self._hook.name, self._after, WINDOW)
-        self._lines.add(page.names)
+        page = await self._mail.look(self._hook.name, self._after, self._window)
+        self._old = 0 if self._lines.add(page.names) else self._old + len(page.names)
+        # A page without anything new says nothing of the other ones.
+        self._is_through = not page.after or self._old >= page.total
         self._after, self._looked_at = page.after, now_s
         self._look_took_s = self._seconds - now_s
+
+    @property
+    def _has_enough(self) -> bool:
+        """
+        There is enough to do.
+
+        While everything fails newcomers are let in: perhaps only those before them do.
+        """
+        if self._lines.known > MOST * self._window:
+            return True
+        return not self._lines.is_down and self._lines.fresh > self._window // 2
 
     @property
     def _seconds(self) -> float:

@@ -11,7 +11,7 @@ import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import count, islice
+from itertools import count
 
 from attrs import define, field
 
@@ -40,6 +40,9 @@ class Line:
     failures: int = 0
     """How often the first one has failed, in a row."""
 
+    failing_since: int = 0
+    """How many successes the hook had had when that began."""
+
     told: str = ""
     """What the hook has taken note of, and could not be forgotten yet."""
 
@@ -64,10 +67,18 @@ class Lines:
     _at_once: int
     _random: Callable[[], float]
     _lines: dict[str, Line] = field(init=False, factory=dict)
-    _ready: deque[Line] = field(init=False, factory=deque)
+    _fresh: deque[Line] = field(init=False, factory=deque)
+    """Those that have not failed."""
+
+    _again: deque[Line] = field(init=False, factory=deque)
+    """Those that have, and have waited."""
+
     _waiting: list[tuple[float, int, Line]] = field(init=False, factory=list)
+    """Those that have failed, by the time until which they wait."""
+
     _numbers: count[int] = field(init=False, factory=count)
     _busy: int = field(init=False, default=0)
+    _successes: int = field(init=False, default=0)
     _in_a_row: int = field(init=False, default=0)
     _suspects: set[str] = field(init=False, factory=set)
     """Whose failures those in a row are, some of them."""
@@ -85,16 +96,28 @@ class Lines:
         """How many uploads there are."""
         return len(self._lines)
 
-    def add(self, names: Iterable[str]) -> None:
-        """Add events that are due; harmless for those that were added before."""
+    @property
+    def fresh(self) -> int:
+        """How many there are that have not failed, and are not being told."""
+        return len(self._fresh)
+
+    def add(self, names: Iterable[str]) -> bool:
+        """
+        Add events that are due; harmless for those that were added before.
+
+        :returns: whether any was not.
+        """
+        is_new = False
         for name in names:
             key = key_of(name)
             line = self._lines.get(key)
             if line is None:
                 line = self._lines[key] = Line(key)
-                self._ready.append(line)
+                self._fresh.append(line)
             if name not in line.names:
                 insort(line.names, name, lo=1 if line.is_busy else 0)
+                is_new = True
+        return is_new
 
     def next(self, now_s: float) -> Line | None:
         """
@@ -105,39 +128,53 @@ class Lines:
         :returns: ``None``: there is none, or enough are being told.
         """
         while self._waiting and self._waiting[0][0] <= now_s:
-            self._ready.append(heapq.heappop(self._waiting)[2])
-        if not self._ready or self._busy >= (1 if self.is_down else self._at_once):
-            return None
-        if self.is_down and now_s < self._probe_at_s:
-            line = self._unsuspected()
-            if line is None:
-                return None
-            self._ready.remove(line)
+            self._again.append(heapq.heappop(self._waiting)[2])
+        if self.is_down:
+            line = self._probe(now_s)
+        elif self._busy < self._at_once:
+            line = _pop(self._again) or _pop(self._fresh)
         else:
-            line = self._ready.popleft()
-        self._busy += 1
-        line.is_busy = True
+            line = None
+        if line is not None:
+            self._busy += 1
+            line.is_busy = True
         return line
 
-    def _unsuspected(self) -> Line | None:
+    def _probe(self, now_s: float) -> Line | None:
         """
-        Find an upload that may be the first one to succeed.
+        Choose who tries whether the hook is back.
 
-        It might be but one or two that fail, which must not keep the others waiting.
+        One that has not failed, if there is any, in turns the oldest and the newest: it
+        may be but others that fail.  While these are few it need not even wait.
         """
-        if len(self._suspects) >= DOWN_AFTER:
+        if self._busy:
             return None
-        some = islice(self._ready, DOWN_AFTER)
-        return next((line for line in some if line.key not in self._suspects), None)
+        if now_s < self._probe_at_s:
+            return _pop(self._fresh) if len(self._suspects) < DOWN_AFTER else None
+        if self._fresh:
+            return self._fresh.pop() if self._probes % 2 else self._fresh.popleft()
+        if self._again:
+            return self._again.popleft()
+        return heapq.heappop(self._waiting)[2] if self._waiting else None
 
     def done(self, line: Line, name: str) -> None:
         """Take note that an event needs not be told any more, and the hook is there."""
         self._give_back(line)
         self._drop(line, name)
-        if self.is_down:  # all that wait for the hook may try again
-            self._free_all()
+        if self.is_down:
+            self._come_back()
+        self._successes += 1
         self._in_a_row, self._probes = 0, 0
         self._suspects.clear()
+
+    def _come_back(self) -> None:
+        """Let all try again that have failed since the hook is down."""
+        waiting, self._waiting = sorted(self._waiting), []
+        for entry in waiting:
+            if entry[2].failing_since == self._successes:
+                self._again.append(entry[2])
+            else:
+                self._waiting.append(entry)  # which is sorted, and so a heap
 
     def gone(self, line: Line, name: str) -> None:
         """Take note that an event is not there any more, so that nothing was told."""
@@ -151,23 +188,21 @@ class Lines:
         :param given_up: its name, if it is not.
         """
         self._give_back(line)
-        line.failures += 1
         self._in_a_row += 1
         if len(self._suspects) < DOWN_AFTER:
             self._suspects.add(line.key)
         if given_up:
             self._drop(line, given_up)
             self._suspects.discard(line.key)  # it was this event, perhaps
-        elif self.is_down:
-            self._ready.append(line)
         else:
-            at_s = now_s + self._backoff(line.failures - 1, LAST_RETRY_S)
+            if line.failures == 0:
+                line.failing_since = self._successes
+            at_s = now_s + self._backoff(line.failures, LAST_RETRY_S)
+            line.failures += 1
             heapq.heappush(self._waiting, (at_s, next(self._numbers), line))
-        if self.is_down:
-            self._free_all()
-            if self._busy == 0:
-                self._probe_at_s = now_s + self._backoff(self._probes, LAST_PROBE_S)
-                self._probes += 1
+        if self.is_down and self._busy == 0:
+            self._probe_at_s = now_s + self._backoff(self._probes, LAST_PROBE_S)
+            self._probes += 1
 
     def _give_back(self, line: Line) -> None:
         self._busy -= 1
@@ -177,15 +212,15 @@ class Lines:
         line.names.remove(name)
         line.failures = 0
         if line.names:
-            self._ready.append(line)
+            self._fresh.append(line)
         else:
             del self._lines[line.key]
-
-    def _free_all(self) -> None:
-        self._ready.extend(line for _, _, line in sorted(self._waiting))
-        self._waiting.clear()
 
     def _backoff(self, failures: int, longest_s: float) -> float:
         """Tell how long to wait: half of it for certain, the rest by chance."""
         wait_s = min(longest_s, FIRST_RETRY_S * 2.0 ** min(failures, 30))
         return wait_s * (0.5 + self._random() / 2)
+
+
+def _pop(lines: deque[Line]) -> Line | None:
+    return lines.popleft() if lines else None
