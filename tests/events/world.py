@@ -48,7 +48,7 @@ class World:
     place: Path
     random: random.Random
     options: Sequence[str] = ()
-    expire_after_s: float = 20.0
+    expire_after_s: float = 60.0
     noted: list[Noted] = field(init=False, factory=list)
     did: Counter[str] = field(init=False, factory=Counter)
     port: int = field(init=False, factory=free_port)
