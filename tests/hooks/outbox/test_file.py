@@ -171,6 +171,18 @@ class LayoutTests(FileOutboxCase):
         run(notice.commit())
         self.assertEqual(self.due(outbox), [make_event(FINISHED)])
 
+    def test_moved_to_another_hook(self) -> None:
+        """Files may be moved when a hook has got another name."""
+        outbox = self.make()
+        self.commit(outbox, make_event())
+        (self.place / "to-new" / "due").mkdir(parents=True)
+        os.rename(
+            self.place / "to-h" / "due" / NAME, self.place / "to-new" / "due" / NAME
+        )
+        due = run(outbox.read("new", NAME))
+        assert due is not None
+        self.assertEqual(due.event, make_event())
+
     def test_since_when_it_waits(self) -> None:
         """The time counts from the commit, and anew when it is due again."""
         outbox = self.make()
