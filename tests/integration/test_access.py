@@ -16,6 +16,7 @@ from tests.integration.commands import TWISTD, InPlace
 from tests.integration.content import make_bytes
 from tests.integration.daemon import Daemon, place_of, twistd_tus, until
 from tests.integration.raw import Client, Response
+from tustwisted.service import OUTBOX
 
 ANN = "an1an1an1an1an1a"
 BOB = "b0bb0bb0bb0bb0bb"
@@ -237,6 +238,22 @@ class OptionsTests(InPlace):
         for lines, status in (((), 401), ((bearer(ANN),), 402)):
             sent = ("Upload-Length: 6", *lines)
             self.assertEqual(client.request("POST", "/files/", *sent).status, status)
+
+    def test_secrets(self) -> None:
+        """No token is kept, be it with what waits for its delivery, or in the log."""
+        hooks = self.place / "hooks"
+        hooks.mkdir()
+        failing = hooks / "post-create"
+        failing.write_text("#!/bin/sh\nexit 1\n")
+        failing.chmod(0o700)
+        tokens = ("--auth-tokens", str(token_file(self)))
+        daemon = self.run_daemon(*tokens, "--hooks-dir", str(hooks))
+        create(daemon, ANN)
+        daemon.stop()
+        files = [path for path in self.place.rglob("*") if path.is_file()]
+        self.assertTrue(any(OUTBOX in path.parts for path in files))
+        for path in files:
+            self.assertNotIn(ANN.encode(), path.read_bytes(), path)
 
     def has_said_where(self, daemon: Daemon) -> bool:
         """Whether the line is there that the warning follows."""
