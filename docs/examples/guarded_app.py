@@ -16,39 +16,46 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.web.iweb import IRequest
 from twisted.web.server import Site
 
+from tustwisted.hooks.functions import FunctionHook
+from tustwisted.protocol.answers import Answer, HttpAnswer
+from tustwisted.protocol.events import Event, EventType
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
 from tustwisted.web.streaming import enable_streaming, under
 
+EXPECTED = b"Bearer " + os.environ["TOKEN"].encode()
+
+
+async def admit(event: Event) -> Answer | None:
+    """Judge the headers; of a request that is refused no body is read."""
+    assert event.request is not None  # an access always has one
+    given = event.request.header("Authorization") or ""
+    if compare_digest(given.encode(), EXPECTED):
+        return None
+    unknown = HttpAnswer(401, {"WWW-Authenticate": "Bearer"}, "who are you?\n")
+    return Answer(reject=True, response=unknown)
+
 
 class Guarded:
-    """An application that asks who it is."""
+    """An application that has uploads."""
 
     app = Klein()
 
-    def __init__(self, files: TusResource, token: str) -> None:
+    def __init__(self, files: TusResource) -> None:
         self._files = files
-        self._expected = b"Bearer " + token.encode()
 
     @app.route("/files/tus/", branch=True, strict_slashes=False)
-    def files(self, request: IRequest) -> TusResource | bytes:
-        """Judge the headers; of a request that is refused no body is read."""
-        # Browsers ask what they may send before they send any Authorization.
-        if request.method == b"OPTIONS" or self._is_known(request):
-            return self._files
-        request.setResponseCode(401)
-        request.setHeader(b"WWW-Authenticate", b"Bearer")
-        return b"who are you?\n"
-
-    def _is_known(self, request: IRequest) -> bool:
-        return compare_digest(
-            request.getHeader(b"Authorization") or b"", self._expected
-        )
+    def files(self, request: IRequest) -> TusResource:
+        """Hand everything below this path to the uploads."""
+        return self._files
 
 
-uploads = UploadsService.in_directory(reactor, os.environ.get("UPLOADS", "uploads"))
-guarded = Guarded(TusResource(uploads.uploads), os.environ["TOKEN"])
-site = Site(guarded.app.resource())
+uploads = UploadsService.in_directory(
+    reactor,
+    os.environ.get("UPLOADS", "uploads"),
+    hooks=[FunctionHook("word", {EventType.PRE_ACCESS: admit})],
+)
+site = Site(Guarded(TusResource(uploads.uploads)).app.resource())
 enable_streaming(site, under("/files/tus"))
 
 application = Application("guarded uploads")

@@ -2,7 +2,7 @@
 A Klein application that has routes of its own, and takes uploads under /files/tus.
 
 Run it with ``twistd -ny klein_app.py``; PORT and UPLOADS say where it listens and
-stores.
+stores.  Behind a proxy set PUBLIC_URL, or BEHIND_PROXY=1.
 """
 
 import os
@@ -20,6 +20,7 @@ from tustwisted.hooks.functions import FunctionHook
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import enable_streaming, under
 
 log = Logger("shop")
@@ -59,9 +60,12 @@ async def remember(event: Event) -> None:
 uploads = UploadsService.in_directory(
     reactor,
     os.environ.get("UPLOADS", "uploads"),
-    hooks=[FunctionHook("shop", {EventType.PRE_FINISH: remember})],
+    hooks=[FunctionHook("shop", {EventType.POST_FINISH: remember})],
 )
-site = Site(Shop(TusResource(uploads.uploads)).app.resource())
+settings = WebSettings(
+    behind_proxy="BEHIND_PROXY" in os.environ, public_url=os.environ.get("PUBLIC_URL")
+)
+site = Site(Shop(TusResource(uploads.uploads, settings)).app.resource())
 enable_streaming(site, under("/files/tus"))
 
 application = Application("shop")

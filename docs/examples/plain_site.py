@@ -3,7 +3,8 @@ A plain Twisted Web site that serves a directory, and takes uploads under /files
 
 Run it with ``twistd -ny plain_site.py``; PORT, UPLOADS and PAGES say where it listens,
 stores, and finds its pages.  Keep the uploads outside of the directory of the pages:
-File would list them, and show as HTML whatever somebody sent.
+File would list them, and show as HTML whatever somebody sent.  Behind a proxy set
+PUBLIC_URL, or BEHIND_PROXY=1.
 """
 
 import os
@@ -18,14 +19,18 @@ from twisted.web.static import File
 
 from tustwisted.service import UploadsService
 from tustwisted.web.resource import TusResource
+from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import enable_streaming, under
 
 uploads = UploadsService.in_directory(reactor, os.environ.get("UPLOADS", "uploads"))
+settings = WebSettings(
+    behind_proxy="BEHIND_PROXY" in os.environ, public_url=os.environ.get("PUBLIC_URL")
+)
 
 root = File(os.environ.get("PAGES", "pages"))
 files = Resource()
 root.putChild(b"files", files)
-files.putChild(b"tus", TusResource(uploads.uploads))
+files.putChild(b"tus", TusResource(uploads.uploads, settings))
 
 site = Site(root)
 enable_streaming(site, under("/files/tus"))

@@ -6,96 +6,55 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.integration import tuspy
-from tests.integration.content import MIB, hash_of, make_bytes, make_file
-from tests.integration.daemon import Daemon, twistd_program
-from tests.integration.raw import Client, Response
-
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+from tests.integration.content import MIB, make_bytes
+from tests.integration.daemon import twistd_program
+from tests.integration.examples import MOUNT, SIZE, ExampleCase, create, post_form
+from tests.integration.raw import Response
 
 FAILS_TO_START = Path(__file__).with_name("fails_to_start.py")
 
-SIZE = 64 * MIB
-MOUNT = "/files/tus/"
 KNOWN = "Authorization: Bearer secret"
 
 
-class _ExampleTests(SynchronousTestCase):
-    def start(self, name: str, **variables: str) -> Daemon:
-        """Start an example of the documentation."""
-        program = twistd_program(self, EXAMPLES / name)
-        program.base_path = MOUNT
-        program.variables.update(variables)
-        program.start()
-        return program
-
-    def assert_takes_uploads(self, program: Daemon) -> None:
-        """tuspy uploads; a body is stored while it comes; SIGTERM loses nothing."""
-        source = program.place / "source"
-        digest = make_file(source, SIZE, seed=9)
-        path = tuspy.upload(program.url, source)
-        self.assertEqual(hash_of(program.content(path)), digest)
-
-        path = program.create(SIZE)
-        client = program.client()
-        client.begin_patch(path, 0, SIZE)
-        with open(source, "rb") as file:
-            client.send_file(file, 0, SIZE // 2)
-        program.until_offset(path, SIZE // 2)
-        program.stop()
-        program.start()
-        self.assertEqual(tuspy.resume(program.url, path, source), SIZE // 2)
-        self.assertEqual(hash_of(program.content(path)), digest)
-        self.assertNotIn("Traceback", program.log)
-
-    def get(self, client: Client, path: str) -> bytes:
-        """Get a page."""
-        response = client.request("GET", path)
-        self.assertEqual(response.status, 200)
-        return response.body
-
-
-class KleinAppTests(_ExampleTests):
+class KleinAppTests(ExampleCase):
     """``klein_app.py``: a Klein application with one route more."""
 
-    def setUp(self) -> None:
-        """Start it."""
-        self.program = self.start("klein_app.py")
-
     def test_uploads(self) -> None:
-        """It takes uploads under its route."""
-        self.assert_takes_uploads(self.program)
+        """It takes uploads under its route, and is told of them."""
+        program = self.start("klein_app.py")
+        self.assert_takes_uploads(program)
+        self.assertIn(" is there: ", program.log)
 
     def test_own_routes(self) -> None:
         """Its own routes work as before, those that take forms too."""
-        client = self.program.client()
+        client = self.start("klein_app.py").client()
         self.assertEqual(self.get(client, "/"), b"welcome")
-        form = b"name=Ada"
-        client.send(
-            b"POST /comments HTTP/1.1\r\nHost: localhost\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(form), form)
-        )
-        self.assertEqual(client.response().body, b"thank you, Ada")
+        answer = post_form(client, "/comments", b"name=Ada")
+        self.assertEqual(answer.body, b"thank you, Ada")
+
+    def test_locations(self) -> None:
+        """Uploads are where they are said to be, behind proxies too."""
+        self.assert_locations("klein_app.py")
 
 
-class PlainSiteTests(_ExampleTests):
+class PlainSiteTests(ExampleCase):
     """``plain_site.py``: a site without Klein that serves a directory."""
 
     def setUp(self) -> None:
-        """Start it, with one page to serve."""
+        """Make one page to serve."""
         pages = Path(self.mktemp()).absolute()
         pages.mkdir(parents=True)
         (pages / "page.txt").write_bytes(b"a page")
-        self.program = self.start("plain_site.py", PAGES=str(pages))
+        self.pages = str(pages)
 
     def test_uploads(self) -> None:
         """It takes uploads under its path."""
-        self.assert_takes_uploads(self.program)
+        self.assert_takes_uploads(self.start("plain_site.py", PAGES=self.pages))
 
     def test_own_pages(self) -> None:
         """Its own pages are served as before."""
-        self.assertEqual(self.get(self.program.client(), "/page.txt"), b"a page")
+        program = self.start("plain_site.py", PAGES=self.pages)
+        self.assertEqual(self.get(program.client(), "/page.txt"), b"a page")
 
     def test_uploads_are_no_pages(self) -> None:
         """Where nobody says where the pages are, the uploads are not among them."""
@@ -104,36 +63,37 @@ class PlainSiteTests(_ExampleTests):
         name = path.rpartition("/")[2]
         self.assertTrue((program.place / "uploads" / name).exists())
         for page in ("/uploads/", f"/uploads/{name}"):
-            self.assertEqual(program.client().request("GET", page).status, 404)
+            self.assertEqual(self.ask(program, "GET", page).status, 404)
+
+    def test_locations(self) -> None:
+        """Uploads are where they are said to be, behind proxies too."""
+        self.assert_locations("plain_site.py", PAGES=self.pages)
 
 
-class GuardedAppTests(_ExampleTests):
-    """``guarded_app.py``: a Klein route that asks who it is."""
+class GuardedAppTests(ExampleCase):
+    """``guarded_app.py``: a hook that asks who it is."""
 
     def setUp(self) -> None:
         """Start it, and let one who is known create an upload."""
         self.program = self.start("guarded_app.py", TOKEN="secret")
-        created = self.ask("POST", MOUNT, "Upload-Length: 6", KNOWN)
-        self.assertEqual(created.status, 201)
-        self.path = MOUNT + created.headers["location"].rpartition("/")[2]
-
-    def ask(self, method: str, path: str, *headers: str) -> Response:
-        """Ask by a connection of its own."""
-        return self.program.client().request(method, path, *headers)
+        self.path = MOUNT + create(self.program.client(), KNOWN).rpartition("/")[2]
 
     def patch(self, *headers: str) -> Response:
         """Send the whole upload."""
-        client = self.program.client()
-        client.begin_patch(self.path, 0, 6, *headers)
-        client.send(b"abcdef")
-        return client.response()
+        return self.send(self.program, self.path, b"abcdef", *headers)
 
     def test_stranger(self) -> None:
         """Who does not know the word can do nothing, and nothing is stored."""
-        for method, path in (("POST", MOUNT), ("HEAD", self.path), ("GET", self.path)):
+        for method, path in (
+            ("POST", MOUNT),
+            ("HEAD", self.path),
+            ("GET", self.path),
+            ("DELETE", self.path),
+        ):
             for headers in ((), ("Authorization: Bearer guess",)):
-                self.assertEqual(self.ask(method, path, *headers).status, 401)
-        self.assertEqual(self.ask("DELETE", self.path).status, 401)
+                answer = self.ask(self.program, method, path, *headers)
+                self.assertEqual(answer.status, 401)
+                self.assertEqual(answer.headers["www-authenticate"], "Bearer")
         self.assertEqual(self.patch().status, 401)
         self.assertEqual(self.program.content(self.path).read_bytes(), b"")
 
@@ -146,50 +106,24 @@ class GuardedAppTests(_ExampleTests):
     def test_known(self) -> None:
         """Who knows it uploads, and takes it back."""
         self.assertEqual(self.patch(KNOWN).status, 204)
-        taken = self.ask("GET", self.path, KNOWN)
+        taken = self.ask(self.program, "GET", self.path, KNOWN)
         self.assertEqual((taken.status, taken.body), (200, b"abcdef"))
 
     def test_preflight(self) -> None:
         """A browser's question needs no word, and learns nothing of an upload."""
         asked = ("Origin: https://a.example", "Access-Control-Request-Method: PATCH")
-        answers = [self.ask("OPTIONS", url, *asked) for url in (self.path, MOUNT + "x")]
-        self.assertEqual([answer.status for answer in answers], [204, 204])
+        for url in (self.path, MOUNT + "x"):
+            answer = self.ask(self.program, "OPTIONS", url, *asked)
+            self.assertEqual(answer.status, 204)
+
+    def test_page_reads_why(self) -> None:
+        """A page of another origin may read that it was refused."""
+        answer = self.ask(self.program, "HEAD", self.path, "Origin: https://a.example")
+        allowed = answer.headers["access-control-allow-origin"]
+        self.assertEqual((answer.status, allowed), (401, "https://a.example"))
 
 
-class TenantsAppTests(_ExampleTests):
-    """``tenants_app.py``: a store for each host, for those who have a session."""
-
-    def setUp(self) -> None:
-        """Start it."""
-        self.program = self.start("tenants_app.py")
-
-    def ask(self, host: str, session: str, method: str, path: str, *lines: str) -> int:
-        """Ask a host, as who has a session; return the status."""
-        client = self.program.client()
-        client.host = host
-        return client.request(method, path, f"Cookie: session={session}", *lines).status
-
-    def test_tenants(self) -> None:
-        """An upload is its owner's, and known to one host alone."""
-        ann, bob = "4f1e7c2d", "9b03aa51"
-        for host, session, status in (
-            ("a.example:8080", ann, 201),
-            ("b.example", "guess", 401),
-            ("c.example", ann, 404),
-        ):
-            found = self.ask(host, session, "POST", MOUNT, "Upload-Length: 6")
-            self.assertEqual(found, status)
-        directory = self.program.directory / "a.example"
-        (name,) = (path.stem for path in directory.glob("*.info"))
-        for host, session, status in (
-            ("a.example", ann, 200),
-            ("a.example", bob, 404),
-            ("b.example", ann, 404),
-        ):
-            self.assertEqual(self.ask(host, session, "HEAD", MOUNT + name), status)
-
-
-class StreamToFileTests(_ExampleTests):
+class StreamToFileTests(ExampleCase):
     """``stream_to_file.py``: streaming without tus."""
 
     def test_put(self) -> None:
