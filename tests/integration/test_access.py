@@ -16,7 +16,7 @@ from tests.integration.commands import TWISTD, InPlace
 from tests.integration.content import make_bytes
 from tests.integration.daemon import Daemon, place_of, twistd_tus, until
 from tests.integration.raw import Client, Response
-from tustwisted.service import OUTBOX
+from tustwisted.hooks.outbox.file import NAME
 
 ANN = "an1an1an1an1an1a"
 BOB = "b0bb0bb0bb0bb0bb"
@@ -251,7 +251,7 @@ class OptionsTests(InPlace):
         create(daemon, ANN)
         daemon.stop()
         files = [path for path in self.place.rglob("*") if path.is_file()]
-        self.assertTrue(any(OUTBOX in path.parts for path in files))
+        self.assertTrue(any(NAME in path.parts for path in files))
         for path in files:
             self.assertNotIn(ANN.encode(), path.read_bytes(), path)
 
