@@ -13,10 +13,7 @@ from zope.interface.verify import verifyObject
 
 from tests.certificates import Authority
 from tests.hooks.http_case import ASKED, RULES, TOLD, HttpHookCase
-from tests.hooks.receiver import (
-    Receiver,
-    reply,
-)
+from tests.hooks.receiver import Receiver, raw, reply, response
 from tustwisted.errors import EventRefused, HookUnusable
 from tustwisted.hooks.http import HookCallFailed
 from tustwisted.hooks.retry import RetryRule
@@ -66,6 +63,17 @@ class AskTests(HttpHookCase):
                 await hook.ask(ASKED)
         await hook.tell(TOLD)
         self.assertEqual(self.receiver.connections, 1)
+
+    async def test_browses_not(self) -> None:
+        """Nothing is unpacked, and no cookie is brought back."""
+        hook = await self.hook()
+        packed = "Content-Encoding: gzip\r\nSet-Cookie: a=b\r\n"
+        self.receiver.plan(raw(response(b"{}", headers=packed)))
+        self.assertEqual(await hook.ask(ASKED), Answer())
+        await hook.ask(ASKED)
+        first, second = self.receiver.calls
+        self.assertEqual(first.headers["accept-encoding"], "identity")
+        self.assertNotIn("cookie", second.headers)
 
     async def test_forwards_headers(self) -> None:
         """Headers that are chosen are sent on, line by line, and no others."""

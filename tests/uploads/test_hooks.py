@@ -18,6 +18,7 @@ from tustwisted.errors import (
     FinishFailed,
     FinishRejected,
     HookFailed,
+    ServerShutdown,
     TerminationRejected,
     UploadExists,
     UploadNotFound,
@@ -526,6 +527,46 @@ class FinishTests(_HooksCase):
         self.send(self.create().upload_id, b"abc")
         self.clock.pump([0] * 5)
         self.assertEqual(states, [UploadState.FINISHING, UploadState.FINISHED])
+
+
+class StopTests(_HooksCase):
+    """The end of the uploads while a hook is asked."""
+
+    def begin(self, kind: EventType) -> list[object]:
+        """Let a hook never answer; return what becomes of that."""
+        cut_off: list[object] = []
+        self.hook.answers[kind] = lambda _: Deferred(cut_off.append)
+        return cut_off
+
+    def test_creation(self) -> None:
+        """Nobody waits for long; nothing is created."""
+        cut_off = self.begin(EventType.PRE_CREATE)
+        creating = self.uploads.create(3, Metadata(), caller=self.caller)
+        stopping = Deferred.fromCoroutine(self.uploads.stop())
+        self.clock.advance(2)
+        self.assertNoResult(stopping)
+        self.clock.pump([0.5] * 4)
+        self.successResultOf(stopping)
+        self.failureResultOf(creating, ServerShutdown)
+        self.assertEqual((len(cut_off), self.store._uploads), (1, {}))
+
+    def test_finish(self) -> None:
+        """The finish is done again after the next start, and told once."""
+        cut_off = self.begin(EventType.PRE_FINISH)
+        upload_id = self.create().upload_id
+        receiver = self.receive(upload_id, b"abc")
+        receiver.body_ended()
+        outcome = receiver.outcome()
+        stopping = Deferred.fromCoroutine(self.uploads.stop())
+        self.clock.pump([0.5] * 8)
+        self.successResultOf(stopping)
+        self.failureResultOf(outcome, ServerShutdown)
+        self.assertEqual(len(cut_off), 1)
+        self.hook = RememberingHook()
+        self.uploads = self.make(self.hook)
+        self.do(self.uploads.recover())
+        self.clock.pump([0] * 5)
+        self.assertEqual(self.hook.kinds(), ["pre-finish", "post-finish"])
 
 
 class TerminateTests(_HooksCase):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attrs import define, evolve, field
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from tustwisted.errors import HookFailed
+from tustwisted.errors import HookFailed, ServerShutdown
 from tustwisted.interfaces import IHook
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
@@ -34,6 +34,8 @@ class Hooks:
     wanted: frozenset[EventType] = field(init=False)
     """What any of them wants to hear of."""
     _started: list[IHook] = field(init=False, factory=list)
+    _asking: set[Deferred[Answer]] = field(init=False, factory=set)
+    _is_cut_off: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         events = (hook.events for hook in self._hooks)
@@ -49,6 +51,7 @@ class Hooks:
 
         :raises CannotStart: one of them cannot; none stays started.
         """
+        self._is_cut_off = False
         for hook in self._hooks:
             try:
                 await hook.start()
@@ -72,7 +75,28 @@ class Hooks:
 
         :returns: what they say together.
         :raises HookFailed: one of them failed; the log says how.
+        :raises ServerShutdown: they were cut off.
         """
+        if event.type not in self.wanted:
+            return Answer()
+        asking = Deferred.fromCoroutine(self._ask(event))
+        self._asking.add(asking)
+        try:
+            return await asking
+        except CancelledError:
+            if self._is_cut_off:
+                raise ServerShutdown from None
+            raise
+        finally:
+            self._asking.discard(asking)
+
+    def cut_off(self) -> None:
+        """Wait for no answer any more: the uploads are stopping."""
+        self._is_cut_off = True
+        for asking in list(self._asking):
+            asking.cancel()
+
+    async def _ask(self, event: Event) -> Answer:
         answer = Answer()
         for hook in self.of(event.type):
             answer = answer.then(await ask_one(hook, event))

@@ -57,7 +57,7 @@ class Events:
         :raises HookFailed: a hook failed.
         """
         if kind not in self.hooks.wanted:
-            return Answer()
+            return Answer()  # and no event is made
         answer = await self.hooks.ask(self.event(kind, upload, caller))
         if caller is not None and not answer.reject:
             caller.hear(answer.response)

@@ -63,6 +63,9 @@ LOCK_TIMEOUT_S = 20.0
 STATUS_PATIENCE_S = 0.1
 """How long a status waits for bytes on their way to the store (D5)."""
 
+ANSWER_PATIENCE_S = 3.0
+"""How long a stop waits for what hooks answer; what they are asked is then given up."""
+
 
 @define(eq=False)
 class Uploads:
@@ -215,13 +218,19 @@ class Uploads:
         Let every receiver settle, then give back what :meth:`start` took.
 
         Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
-        every later call.  Whoever reads has a moment to come to his end.  It waits
-        for finish steps too: cancel it to wait no longer, and what was taken is kept,
-        since it is in use.
+        every later call.  Whoever reads has a moment to come to his end, and so has a
+        hook that was asked: a finish step that is cut off is done again after the next
+        start.  A hook that heeds no cancellation is waited for: cancel this to wait no
+        longer, and what was taken is kept, since it is in use.
         """
         self._ongoing.is_running = False
         self._receiving.end_waits()
-        await self._ongoing.end()
+        patience = self.clock.callLater(ANSWER_PATIENCE_S, self._events.hooks.cut_off)
+        try:
+            await self._ongoing.end()
+        finally:
+            if patience.active():
+                patience.cancel()
         await self._readings.end()
         self._progress.end_all()
         self._delivery.stop()
