@@ -71,6 +71,14 @@ class AccessOptionsTests(SynchronousTestCase):
             self.assertIsInstance(hook, kind)
             self.assertTrue(asks_who(parsed(*words)))
 
+    def test_other_hooks(self) -> None:
+        """Hooks of one's own may ask as well, if they are asked themselves."""
+        http = ("--hooks-http", "http://127.0.0.1:1/")
+        self.assertTrue(asks_who(parsed(*http)))
+        self.assertTrue(asks_who(parsed("--hooks-python", "a:b")))
+        enabled = ("--hooks-enabled-events", "post-finish")
+        self.assertFalse(asks_who(parsed(*http, *enabled)))
+
     def test_jwt(self) -> None:
         """All of it reaches the hook."""
         words = ("--jwt-algorithm=PS256", "--jwt-issuer=i", "--jwt-owner-claim=email")

@@ -10,6 +10,7 @@ from twisted.python import usage
 from tustwisted.auth.algorithms import check_algorithm, check_algorithms
 from tustwisted.interfaces import IHook
 from tustwisted.options import tried
+from tustwisted.protocol.events import EventType
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -91,8 +92,15 @@ class AccessOptions(usage.Options):
 
 
 def asks_who(options: usage.Options) -> bool:
-    """Tell whether these options keep anybody out."""
-    return any(options[name] is not None for name in ("auth-tokens", "jwt-key-file"))
+    """
+    Tell whether somebody is asked who may do what.
+
+    A hook by HTTP or in Python may be; whether it refuses anybody is its own business.
+    """
+    if any(options[name] is not None for name in ("auth-tokens", "jwt-key-file")):
+        return True
+    is_asked = EventType.PRE_ACCESS in options["hooks-enabled-events"]
+    return bool(options["hooks-python"] or (options["hooks-http"] and is_asked))
 
 
 def make_access_hooks(reactor: Any, options: usage.Options) -> list[IHook]:
