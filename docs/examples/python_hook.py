@@ -20,7 +20,6 @@ log = Logger()
 async def before_creation(event: Event) -> Answer:
     """Refuse what has no name; put all else below its type."""
     upload = event.upload
-    assert upload is not None
     if not upload.metadata.value("filename"):
         return Answer(HttpAnswer(422, body="a file needs a name\n"), reject=True)
     return Answer(upload_id=f"images/{uuid4().hex}", max_size_bytes=10 * 2**20)
