@@ -329,6 +329,19 @@ class DownTests(DeliveryCase):
         self.commit(upload_id="good")
         self.assertEqual([e.upload_id for e in self.hook.taken], ["good"])
 
+    def test_many_that_fail_are_not_all(self) -> None:
+        """However many fail, one that has not failed is the next to be tried."""
+        self.pass_s(600)
+
+        def answer(event: Event) -> None:
+            if event.upload_id != "good":
+                raise ValueError("not this one")
+
+        self.hook.answer = answer
+        self.commit(upload_id="good")
+        self.pass_s(61)
+        self.assertEqual([e.upload_id for e in self.hook.taken], ["good"])
+
 
 class ManyTests(DeliveryCase):
     """More uploads than are held in memory, which is forty here."""
