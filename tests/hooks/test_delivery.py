@@ -140,6 +140,15 @@ class OrderTests(DeliveryCase):
         self.assertEqual(len(other.taken), 2)
         self.assertEqual(self.hook.taken, [])
 
+    def test_what_it_does_not_want_any_more(self) -> None:
+        """What waits since the hook wanted to hear of it is forgotten, not told."""
+        self.commit()
+        self.commit(FINISHED)
+        self.hook.events = frozenset({FINISHED})
+        self.delivery.start()
+        self.assertEqual([event.type for event in self.hook.told], [FINISHED])
+        self.assertEqual(self.due(), 0)
+
     def test_somebody_for_whom_nobody_delivers(self) -> None:
         """Events for a hook that is not configured are kept, which is said once."""
         self.commit(hook="gone")

@@ -215,6 +215,10 @@ class Carrier:
                 if due is None:
                     self._lines.gone(line, name)
                     return
+                if due.event.type not in self._hook.events:  # it wants less than before
+                    await self._mail.delivered(self._hook.name, name)
+                    self._lines.gone(line, name)
+                    return
                 await self._tell(due.event)
                 line.told = name
             await self._mail.delivered(self._hook.name, name)
