@@ -434,6 +434,31 @@ class CreateTests(_HooksCase):
         )
         self.assertEqual(self.store._uploads, {})
 
+    def test_owner(self) -> None:
+        """Who creates an upload for somebody else brings its first bytes all the same.
+
+        So it is with one of no bytes, and with one that is put together.
+        """
+        part = self.create(is_partial=True)
+        self.send(part.upload_id, b"abc")
+        self.answer(owner="ada")
+        receiver = self.do(
+            self.uploads.create_and_receive(
+                3, Metadata(), Chunk(body_length=3), caller=self.caller
+            )
+        )
+        receiver.write(b"abc")
+        receiver.body_ended()
+        final = self.do(
+            self.uploads.concatenate([part.upload_id], Metadata(), caller=self.caller)
+        )
+        for upload in (self.do(receiver.outcome()), self.create(0), final):
+            self.assertEqual((upload.owner, upload.state.value), ("ada", "finished"))
+            self.refused(
+                UploadNotFound,
+                self.uploads.status(upload.upload_id, caller=self.caller),
+            )
+
     def test_two_hooks(self) -> None:
         """The second hook sees what the first one has changed."""
         first = RememberingHook("first")

@@ -134,6 +134,7 @@ class Finishing:
         """
         Do the finish step of an upload if it is due.
 
+        :param caller: whose creation it belongs to; ``None``: to none.
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.finish`.
         """
         require_id(upload_id)
@@ -144,7 +145,8 @@ class Finishing:
         self, held: Held, upload_id: str, caller: Caller | None = None
     ) -> UploadInfo:
         """As :meth:`finish`, for the holder of an upload."""
-        upload = await self._lookup.find_locked(upload_id, caller)
+        # A hook may have given somebody else what the caller has just created.
+        upload = await self._lookup.find_locked(upload_id)
         if upload.awaits_finish:
             return await self.step(held.store, upload, caller)
         return upload

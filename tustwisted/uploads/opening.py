@@ -63,7 +63,8 @@ class Opening:
             upload is still held.
         """
         store = held.store
-        found = await self._lookup.find_locked(upload_id, caller)
+        # A hook may have given somebody else what the caller has just created.
+        found = await self._lookup.find_locked(upload_id, None if is_new else caller)
         upload = check_under_lock(found, chunk, self._max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:
