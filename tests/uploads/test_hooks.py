@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.receive.support import HandDisk, Producer
+from tests.uploads.support import SlowStore
 from tustwisted.errors import (
     AccessDenied,
     EventRefused,
@@ -809,6 +810,28 @@ class LeftTests(_HooksCase):
         self.clock.pump([0] * 5)
         self.assertEqual(self.hook.kinds(), [])
         self.assertEqual(list(self.do(self.uploads._events.outbox.all_unsettled())), [])
+
+    def test_creation_that_goes_on(self) -> None:
+        """Who looks for what a crash has left passes by what is being created.
+
+        Otherwise the event would be lost by a crash right after the creation.
+        """
+        self.stop(self.uploads)
+        self.store = store = SlowStore(seconds=self.clock.seconds)
+        self.uploads = self.make(self.hook)
+        part = self.create(is_partial=True)
+        self.send(part.upload_id, b"abc")
+        store.copying = Deferred()
+        creating = Deferred.fromCoroutine(
+            self.uploads.concatenate([part.upload_id], Metadata(), caller=self.caller)
+        )
+        outbox = self.uploads._events.outbox
+        prepared = self.do(outbox.all_unsettled())
+        self.assertEqual(len(prepared), 1)
+        self.do(self.uploads.recover())
+        self.assertEqual(self.do(outbox.all_unsettled()), prepared)
+        store.copying.callback(None)
+        self.do(creating)
 
     def test_finish(self) -> None:
         """A finish that was prepared is told once, after the step was done again."""

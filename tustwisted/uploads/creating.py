@@ -119,7 +119,9 @@ class Creating:
         """
         Create an upload in here, with nobody near its id, and tell the hooks.
 
-        A random id nobody has had before.
+        A random id nobody has had before.  But whoever keeps house finds the event that
+        is prepared, and would take it for one that a crash has left: so it is locked
+        too, where there is one.
 
         :param is_named: an application has chosen the id.
         :param is_renamed: a hook has.
@@ -127,9 +129,8 @@ class Creating:
         """
         told = self._with_storage(upload)
         try:
-            if not (is_named or is_renamed):
-                async with self._events.about(EventType.POST_CREATE, told, caller):
-                    yield
+            if not (is_named or is_renamed or self._is_told):
+                yield
                 return
             async with self._locks.held(upload.upload_id):
                 await self._events.settle(upload.upload_id)
@@ -144,10 +145,15 @@ class Creating:
                 raise HookFailed from error
             raise
 
+    @property
+    def _is_told(self) -> bool:
+        """Some hook wants to hear of creations."""
+        return EventType.POST_CREATE in self._events.hooks.wanted
+
     def _with_storage(self, upload: UploadInfo) -> UploadInfo:
         """Say where an upload will lie, if the store has files and a hook is told."""
         store = IChoosesPath(self._store, None)
-        if store is None or EventType.POST_CREATE not in self._events.hooks.wanted:
+        if store is None or not self._is_told:
             return upload
         return evolve(upload, storage=store.storage_of(upload))
 
