@@ -393,6 +393,16 @@ class CreateTests(_HooksCase):
         self.clock.pump([0] * 5)
         self.assertEqual(self.hook.kinds().count("post-create"), 1)
 
+    def test_id_that_is_written_to(self) -> None:
+        """Nor can it stop whoever writes to that (D5)."""
+        self.answer(upload_id="u")
+        self.create()
+        receiver = self.receive("u", b"ab")
+        self.refused(HookFailed, self.uploads.create(5, Metadata()))
+        receiver.write(b"c")
+        receiver.body_ended()
+        self.assertEqual(self.do(receiver.outcome()).offset, 3)
+
     def test_id_that_a_program_gives(self) -> None:
         """A program that gives an id that is taken is told so."""
         self.create(upload_id="u")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from attrs import define, evolve
 from twisted.logger import Logger
@@ -14,6 +14,7 @@ from tustwisted.errors import (
     LocksUnavailable,
     UploadExists,
     UploadLocked,
+    UploadNotFound,
     UploadRejected,
 )
 from tustwisted.interfaces import IDataStore
@@ -132,6 +133,8 @@ class Creating:
             if not (is_named or is_renamed or self._is_told):
                 yield
                 return
+            if is_named or is_renamed:
+                await self._require_free(upload.upload_id)
             async with self._locks.held(upload.upload_id):
                 await self._events.settle(upload.upload_id)
                 async with self._events.about(EventType.POST_CREATE, told, caller):
@@ -144,6 +147,16 @@ class Creating:
                 )
                 raise HookFailed from error
             raise
+
+    async def _require_free(self, upload_id: str) -> None:
+        """
+        See that nobody has an id, or whoever writes to it would be stopped in vain.
+
+        :raises UploadExists: somebody has.
+        """
+        with suppress(UploadNotFound):
+            await self._store.info(upload_id)
+            raise UploadExists(upload_id)
 
     @property
     def _is_told(self) -> bool:
