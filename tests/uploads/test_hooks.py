@@ -712,6 +712,15 @@ class ProgressTests(_HooksCase):
         self.clock.pump([0] * 5)
         self.assertEqual(self.hook.kinds()[-1], "post-finish")
 
+    def test_ended_elsewhere(self) -> None:
+        """Nothing is told of an upload that was finished by another process."""
+        receiver = self.begin()
+        receiver.write(b"abc")
+        upload_id = receiver.upload.upload_id
+        self.do(self.store.set_state(upload_id, UploadState.FINISHED))
+        self.clock.pump([0.25] * 10)
+        self.assertEqual(self.progress(), [])
+
     def test_earlier_event_waits(self) -> None:
         """Progress is not told before the creation."""
 

@@ -144,6 +144,19 @@ class Events:
             case _:
                 return not is_there
 
+    async def is_unfinished(self, then: UploadInfo) -> bool:
+        """
+        Tell whether an upload still gets bytes, here or in another process.
+
+        :param then: the upload as it was.
+        :raises StorageFailed: nobody can tell.
+        """
+        try:
+            now = await self._store.info(then.upload_id)
+        except UploadNotFound:
+            return False
+        return now.state is UploadState.RECEIVING and now.created_s == then.created_s
+
     def event(
         self, kind: EventType, upload: UploadInfo, caller: Caller | None
     ) -> Event:

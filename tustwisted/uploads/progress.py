@@ -136,6 +136,8 @@ class Progress:
 
     async def _tell(self, watched: _Watched) -> None:
         upload = watched.upload.at(watched.offset)
+        if not await self._events.is_unfinished(upload):
+            return  # it was ended elsewhere, and nothing comes after that
         event = self._events.event(EventType.POST_RECEIVE, upload, watched.caller)
         for hook in self._events.hooks.of(EventType.POST_RECEIVE):
             try:
