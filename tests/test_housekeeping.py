@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tustwisted.errors import LocksUnavailable
 from tustwisted.hooks.functions import FunctionHook
 from tustwisted.housekeeping import ELECTION_S, HOUSE, Housekeeper
-from tustwisted.interfaces import ILock
+from tustwisted.interfaces import IHook, ILock
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.expiration import Expiration
@@ -51,13 +51,14 @@ class HousekeeperTests(SynchronousTestCase):
         self.store = MemoryStore(seconds=self.clock.seconds)
         self.all = [self.make(), self.make()]
 
-    def make(self) -> tuple[Uploads, Housekeeper]:
+    def make(self, *hooks: IHook) -> tuple[Uploads, Housekeeper]:
         """Start the uploads of one more process."""
         uploads = Uploads(
             self.store,
             self.locker,
             ImmediateDisk(),
             self.clock,
+            hooks=hooks,
             now_s=self.clock.seconds,
             expiration=Expiration(AFTER_S),
         )
@@ -158,6 +159,24 @@ class HousekeeperTests(SynchronousTestCase):
         self.assertEqual(len(self.locker.got), 2)
         waiting.callback(None)
         self.successResultOf(stopping)
+
+    def test_a_hook_that_hangs_while_it_recovers(self) -> None:
+        """Events are told all the same, and what expires is removed."""
+        self.leave_unfinished("a")
+        told: list[str | None] = []
+        hook = FunctionHook(
+            "hook",
+            {
+                EventType.PRE_FINISH: lambda _: Deferred(),
+                EventType.POST_CREATE: lambda event: told.append(event.upload_id),
+            },
+        )
+        uploads, housekeeper = self.make(hook)
+        housekeeper.start()
+        self.successResultOf(uploads.create(3, Metadata(), "b"))
+        self.clock.pump([1.0] * int(1.2 * AFTER_S))
+        self.assertEqual(told, ["b"])
+        self.assertEqual(self.store.ids(), ["a"])
 
     def test_uploads_apart(self) -> None:
         """Who shares a locker and no uploads keeps a house of his own."""

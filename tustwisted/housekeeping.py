@@ -84,7 +84,7 @@ class Housekeeper:
 
     async def _run(self, recovers: bool) -> None:
         if recovers:
-            await self._recover()
+            self._recover()
         while True:
             lock = await self._elect()
             delivery = self._uploads.delivery
@@ -92,7 +92,7 @@ class Housekeeper:
                 delivery.start()
             try:
                 if not recovers:
-                    await self._recover()  # what the one before has left, if he died
+                    self._recover()  # what the one before has left, if he died
                 recovers = False
                 await self._keep(lock)
             finally:
@@ -118,9 +118,10 @@ class Housekeeper:
         finally:
             self._sweeper.stop()
 
-    async def _recover(self) -> None:
-        self._recovery = Outcome.of(self._recover_all())
-        await self._recovery.wait()
+    def _recover(self) -> None:
+        """Begin to recover: hooks are asked then, and nothing else waits for them."""
+        if self._recovery is None or self._recovery.is_settled:
+            self._recovery = Outcome.of(self._recover_all())
 
     async def _recover_all(self) -> None:
         try:
