@@ -209,6 +209,7 @@ class ResendOptions(_EventsCommand):
     )
     optParameters = [  # noqa: RUF012 - usage.Options wants a list on the class
         ["upload", None, None, "The id of the upload."],
+        ["finished-dir", None, None, "As the daemon has it, where it moves files."],
     ]
 
     def postOptions(self) -> None:
@@ -233,7 +234,7 @@ class ResendOptions(_EventsCommand):
 
     def _look_up(self, upload_id: str) -> UploadInfo:
         shelf = Shelf(
-            Layout(self["upload-dir"]),
+            Layout(self["upload-dir"], self["finished-dir"]),
             OsFiles(),
             Durability.NONE,
             read_host(),

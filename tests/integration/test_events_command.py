@@ -249,6 +249,26 @@ class ResendTests(EventsCommandCase):
         made = (self.uploads / NAME / "to-http" / "due" / name).stat()
         self.assertEqual((made.st_uid, made.st_gid), (12345, 12345))
 
+    def test_moved(self) -> None:
+        """One whose file was moved is found where the daemon has moved it."""
+        finished = str(self.uploads.parent / "finished")
+        store = FileStore(
+            str(self.uploads),
+            ImmediateDisk(),
+            Durability.NONE,
+            finished_directory=finished,
+        )
+        run(store.start())
+        path = run(store.place("u", ["a.txt"], True))
+        run(store.set_state("u", UploadState.FINISHED))
+        words = ("resend", "--upload", "u", "--hook", "http")
+        self.events(*words, "--finished-dir", finished)
+        (name,) = [name for name in self.names("http") if name.startswith("u~")]
+        due = run(self.outbox.read("http", name))
+        assert due is not None and due.event.upload.storage is not None
+        self.assertEqual(due.event.upload.storage.path, path)
+        self.assertIn("there is no upload u", self.refused("events", *words))
+
     def test_not_finished(self) -> None:
         """Nothing is told that has not happened."""
         told = self.refused("events", "resend", "--upload", "u")
