@@ -347,6 +347,21 @@ class PowerTests(FileOutboxCase):
             (notice,) = run(after.unsettled("u"))
             self.assertEqual(notice.event, make_event(FINISHED))
 
+    def test_several_hooks(self) -> None:
+        """When all have it nothing is undecided, and until then it is prepared."""
+        for seed in range(50):
+            files = ForgetfulFiles()
+            files.make_directory("/uploads", 0o700)
+            files.sync_all()
+            notice = run(self._outbox(files).prepare(make_event(FINISHED), ["h", "i"]))
+            run(notice.commit())
+            after = self._outbox(files.lose_power(Random(seed)))
+            for hook in ("h", "i"):
+                (name,) = run(after.look(hook, "", 9)).names
+                due = run(after.read(hook, name))
+                assert due is not None
+                self.assertEqual(due.event, make_event(FINISHED))
+
     def _outbox(self, files: IFiles) -> FileOutbox:
         outbox = FileOutbox(
             "/uploads/.tustwisted.outbox",
@@ -368,6 +383,7 @@ class PowerTests(FileOutboxCase):
 
         outbox = FileOutbox(str(self.place), ImmediateDisk(), syncs, files=files)
         run(outbox.start())
+        self.commit(outbox, make_event(FINISHED, "first"))
         calls.clear()
         self.commit(outbox, make_event(CREATED))
         self.assertEqual(calls, [])

@@ -147,16 +147,22 @@ class FileOutbox:
     async def commit(self, letter: Letter) -> None:
         """Make an event due that was prepared."""
         with storage_errors(_id_of(letter)):
-            # Several hooks have files of their own, which may have to be synced.
-            if len(letter.hooks) > 1:
-                await self._run(letter.event.type, self._prepared.commit, letter)
-            else:
-                await self._disk.quick(
-                    self._prepared.commit, letter, self._syncs(letter.event.type)
-                )
+            is_moved = len(letter.hooks) == 1 and await self._disk.quick(
+                self._prepared.move, letter
+            )
+            if not is_moved:
+                await self._copy(letter)
         self._room.take(len(letter.hooks))
         for hook in letter.hooks:
             self.bell(hook).ring()
+
+    async def _copy(self, letter: Letter) -> None:
+        kind = letter.event.type
+        await self._run(kind, self._prepared.copy, letter)
+        if self._syncs(kind):
+            for hook in letter.hooks:
+                await self._directories.sync(self._places.due(hook))
+        await self._disk.quick(self._prepared.forget, letter)
 
     async def withdraw(self, letter: Letter) -> None:
         """Forget an event that was prepared."""

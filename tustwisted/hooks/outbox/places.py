@@ -70,12 +70,19 @@ class Places:
         self._make_directory(self.root)
         self._make_directory(self.prepared)
 
-    def make_for(self, hook: str) -> None:
-        """Make what a hook needs, unless it is there."""
+    def make_for(self, hook: str, synced: bool) -> None:
+        """
+        Make what a hook needs, unless it is there.
+
+        :param synced: when this is done for the first time it reaches the device.
+        """
         if hook in self._made:
             return
         for path in (f"{self.root}/to-{hook}", self.due(hook), self.dead(hook)):
             self._make_directory(path)
+        if synced:
+            for path in (self.root, f"{self.root}/to-{hook}"):
+                self.files.sync_directory(path)
         self._made.add(hook)
 
     def _make_directory(self, path: str) -> None:
@@ -153,12 +160,12 @@ class Places:
         """Have a letter wait for its delivery to a hook; see :meth:`write`."""
         path = f"{self.due(hook)}/{due_name(letter.event)}"
         try:
-            self.make_for(hook)
+            self.make_for(hook, synced)
             self.put(path, letter, synced)
         except FileNotFoundError:  # somebody has tidied up
             self._made.discard(hook)
             self.make()
-            self.make_for(hook)
+            self.make_for(hook, synced)
             self.put(path, letter, synced)
 
     def remove(self, path: str) -> None:

@@ -35,30 +35,35 @@ class Prepared:
         :param synced: it is on the device when this returns, but for its name.
         """
         for hook in letter.hooks:  # so that nothing is in the way of what must be done
-            self._places.make_for(hook)
+            self._places.make_for(hook, synced)
         self._places.put(self._path(prepared_name(letter.event)), letter, synced)
 
-    def commit(self, letter: Letter, synced: bool) -> None:
+    def move(self, letter: Letter) -> bool:
         """
-        Make an event due, whatever became of its file meanwhile.
+        Make an event due that one hook wants; tell whether it was still there.
 
-        The file is renamed for the last hook, so that it is there until the others have
-        theirs.  A file system with a journal never loses both names of a rename when
-        the power fails: so the file that was synced when it was prepared is enough.
-
-        :param synced: what is written anew is on the device.
+        A file system with a journal never loses both names of a rename when the power
+        fails: so the file that was synced when it was prepared is enough.
         """
-        *others, last = letter.hooks
-        for hook in others:
-            self._places.put_due(hook, letter, synced)
-        path = f"{self._places.due(last)}/{due_name(letter.event)}"
+        (hook,) = letter.hooks
+        path = f"{self._places.due(hook)}/{due_name(letter.event)}"
         try:
             self._places.files.replace(self._path(prepared_name(letter.event)), path)
         except FileNotFoundError:  # somebody settled it, or a directory was removed
-            self._places.put_due(last, letter, synced)
+            return False
+        return True
+
+    def copy(self, letter: Letter, synced: bool) -> None:
+        """
+        Make an event due to all hooks; it stays prepared until that is forgotten.
+
+        :param synced: what is written is on the device, but for its names.
+        """
+        for hook in letter.hooks:
+            self._places.put_due(hook, letter, synced)
 
     def forget(self, letter: Letter) -> None:
-        """Forget an event that has not happened."""
+        """Forget that an event is prepared; harmless when it is not."""
         self._places.remove(self._path(prepared_name(letter.event)))
 
     def find(self, upload_id: str) -> list[Letter]:
