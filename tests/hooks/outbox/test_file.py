@@ -160,6 +160,24 @@ class LayoutTests(FileOutboxCase):
         self.commit(outbox, make_event(FINISHED))
         self.assertNotIn("scan", calls)
 
+    def test_a_network_file_system(self) -> None:
+        """Its server is asked for what others did, by opening their directories."""
+        calls: list[str] = []
+        outbox = FileOutbox(
+            str(self.place),
+            ImmediateDisk(),
+            lambda _: False,
+            files=intercepted(OsFiles(), Recorder(calls)),
+            network_filesystem=lambda _: "nfs4",
+        )
+        run(outbox.start())
+        self.assertIsNone(run(outbox.mark("h")))
+        self.commit(outbox, make_event())
+        for ask in (lambda: outbox.unsettled("u"), lambda: outbox.mark("h")):
+            calls.clear()
+            run(ask())
+            self.assertEqual(calls[0], "require_directory")
+
     def test_a_directory_that_was_removed(self) -> None:
         """Who has tidied up loses no event that comes after that."""
         outbox = self.make()

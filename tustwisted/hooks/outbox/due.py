@@ -31,10 +31,16 @@ class Due:
 
     _places: Places
 
+    _is_shared: bool = False
+    """Other machines write here too, by a network file system."""
+
     def changed_s(self, hook: str) -> float | None:
         """Tell when anything of what is due last changed; ``None``: never."""
+        directory = self._places.due(hook)
         try:
-            return self._places.files.changed_s(self._places.due(hook))
+            if self._is_shared:  # its server is asked, not what is remembered of it
+                self._places.files.require_directory(directory)
+            return self._places.files.changed_s(directory)
         except FileNotFoundError:
             return None
 

@@ -114,7 +114,7 @@ class FileOutbox:
             for path in (os.path.dirname(places.root), places.root, places.prepared):
                 self._files.sync_directory(path)
         is_shared = self._network_filesystem(places.root) is not None
-        self._places, self._due = places, Due(places)
+        self._places, self._due = places, Due(places, is_shared)
         self._prepared = Prepared(places, is_shared)
         self._room = Room(self._limit, self._count, time.monotonic)
         self._directories = SharedSync(
