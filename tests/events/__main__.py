@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -84,11 +85,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     words = ("--locker", "file", "--workers", str(options.workers))
-    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
-        world = World(Path(place), random.Random(options.seed), words)
+    place = Path(tempfile.mkdtemp())
+    with ExitStack() as stack:
+        world = World(place, random.Random(options.seed), words)
         stack.callback(world.end)
         stack.callback(world.receiver.stop)
         summary, found = campaign(world, options.kills, options.seed)
+    if found:
+        found.append(f"all is left in {place}")
+    else:
+        shutil.rmtree(place)
     for each in (summary, *found):
         sys.stdout.write(f"{each}\n")
     sys.exit(bool(found))

@@ -116,14 +116,19 @@ class Uploader:
     def _finish(self, path: str, content: bytes) -> None:
         """Send all of it, and go on until it is known to be finished."""
         until = time.monotonic() + STUCK_S
+        heard: Counter[str] = Counter()
         while _id(path) not in self.ledger.finished:
             if time.monotonic() > until:
-                raise TimeoutError(f"{path} is not finished after {STUCK_S:g} s")
+                raise TimeoutError(
+                    f"{path} is not finished after {STUCK_S:g} s, but {dict(heard)}"
+                )
             try:
                 response = self._once(lambda client: self._send(client, path, content))
-            except _CutOffError:
+            except _CutOffError as error:
+                heard[repr(error.__cause__)] += 1
                 time.sleep(0.1)
                 continue
+            heard[str(response.status)] += 1
             if response.status in (404, 410):
                 raise TimeoutError(f"{path} was gone before it was finished")
 

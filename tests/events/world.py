@@ -170,8 +170,12 @@ class World:
         return {path.stem for path in self.uploads.glob("*.info")}
 
     def waiting(self) -> list[str]:
-        """List what is in the outbox, whatever it is."""
-        found = [path for path in self.outbox.rglob("*") if not path.is_dir()]
+        """List what is in the outbox, but for what was being written at a kill."""
+        found = [
+            path
+            for path in self.outbox.rglob("*")
+            if not path.is_dir() and not path.name.startswith(".")
+        ]
         return sorted(str(path.relative_to(self.outbox)) for path in found)
 
     def log_faults(self) -> list[str]:
