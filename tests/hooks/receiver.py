@@ -117,6 +117,21 @@ def endless(connection: socket.socket, call: Call) -> bool:
     return False
 
 
+def forever(begin: bytes, unit: bytes) -> Act:
+    """Send something again and again, until the other side has had enough."""
+
+    def act(connection: socket.socket, call: Call) -> bool:
+        connection.sendall(begin)
+        try:
+            for _ in range(100_000):
+                connection.sendall(unit)
+        except OSError:
+            call.left.set()
+        return False
+
+    return act
+
+
 def hang(connection: socket.socket, call: Call) -> bool:
     """Say nothing, until the other side leaves."""
     try:

@@ -11,6 +11,7 @@ from twisted.internet.threads import deferToThread
 from tests.hooks.http_case import ASKED, LIMIT_S, RULES, TOLD, HttpHookCase
 from tests.hooks.receiver import (
     endless,
+    forever,
     hang,
     raw,
     reply,
@@ -39,6 +40,27 @@ class LimitTests(HttpHookCase):
         self.receiver.plan(endless)
         await self.assert_fails(hook.ask(ASKED), "longer than 5120 bytes")
         await self.until_left(self.receiver.calls[0])
+
+    async def test_endless_head(self) -> None:
+        """So is one whose body never begins, of which nothing piles up."""
+        hook = await self.hook(evolve(RULES, retry=RetryRule(1)))
+        for begin, unit in (
+            (b"HTTP/1.1 200 OK\r\n", b"X-A: " + b"a" * 1000 + b"\r\n"),
+            (b"HTTP/1.1 200 OK\r\nX-A: a\r\n", b" " + b"a" * 1000 + b"\r\n"),
+            (b"", b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"),
+        ):
+            self.receiver.plan(forever(begin, unit))
+            await self.assert_fails(hook.ask(ASKED), "exceeds 16384 bytes")
+            await self.until_left(self.receiver.calls[-1])
+
+    async def test_long_head(self) -> None:
+        """Many headers, and a long body with them, are an answer on each connection."""
+        hook = await self.hook(evolve(RULES, reply_limit_bytes=1_000_000))
+        headers = "".join(f"X-{i}: {'a' * 100}\r\n" for i in range(100))
+        long = reply(content=b"{}" + b" " * 500_000, headers=headers)
+        self.receiver.plan(long, long)
+        for _ in range(2):
+            self.assertEqual(await hook.ask(ASKED), Answer())
 
     async def test_told_too_much(self) -> None:
         """Who is told may reply what he likes: it is not read, nor an error."""

@@ -35,6 +35,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from tustwisted.hooks.connection import BoundedFactory
+
 IDLE_S = 30.0
 """An idle connection is kept for so long."""
 
@@ -188,6 +190,8 @@ class _Pool(HTTPConnectionPool):
     # POST would never be tried again, but each kept connection would be wrapped.
     retryAutomatically = False
     cachedConnectionTimeout = IDLE_S  # type: ignore[assignment]
+    # Private, and the only way to other connections (Twisted 26.10).
+    _factory = BoundedFactory
 
     was_kept = False
 
