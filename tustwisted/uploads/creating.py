@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from attrs import define, evolve
@@ -20,6 +20,8 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import EventType
+from tustwisted.protocol.ids import new_id
+from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_maximum, limit_of
@@ -37,6 +39,8 @@ class Creating:
     Creates uploads.
 
     :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param random_bytes: for their ids.
+    :param now_s: tells the time, seconds since 1970.
     :param locks: of ids that an application has chosen: they may have been used before,
         and what is left of that may be about to be removed.
     :param finishing: does the finish steps of uploads.
@@ -44,10 +48,30 @@ class Creating:
 
     _store: IDataStore
     _max_size_bytes: int | None
+    _random_bytes: Callable[[int], bytes]
+    _now_s: Callable[[], float]
     _locks: Locks
     _events: Events
     _finishing: Finishing
     _removing: Removing
+
+    def plan(
+        self,
+        length: int | None,
+        metadata: Metadata,
+        upload_id: str | None,
+        is_partial: bool,
+        caller: Caller | None,
+    ) -> UploadInfo:
+        """Say what an upload will be, unless a hook wants it otherwise."""
+        return UploadInfo(
+            upload_id or new_id(self._random_bytes),
+            length,
+            metadata=metadata,
+            created_s=self._now_s(),
+            is_partial=is_partial,
+            owner=None if caller is None else caller.owner,
+        )
 
     async def create(
         self,

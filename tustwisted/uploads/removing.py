@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tustwisted.errors import (
     TerminationRejected,
@@ -92,6 +93,11 @@ class Removing:
                 error=error,
             )
 
+    def stop_soon(self, upload_id: str, response: HttpAnswer) -> None:
+        """Begin :meth:`stop`; whoever asks for it does not wait."""
+        stopping = self._ongoing.own(self.stop(upload_id, response))
+        stopping.addErrback(_log_unless_gone)  # type: ignore[unused-awaitable]
+
     async def stop(self, upload_id: str, response: HttpAnswer) -> None:
         """
         End and remove an upload, as a hook wants, unless it is finished by then.
@@ -106,3 +112,8 @@ class Removing:
             if upload.state is UploadState.RECEIVING:
                 await self.remove(held.store, upload)
                 log.info("upload {upload_id} stopped by a hook", upload_id=upload_id)
+
+
+def _log_unless_gone(failure: Failure) -> None:
+    if not failure.check(TusError):
+        log.failure("an upload could not be stopped", failure)

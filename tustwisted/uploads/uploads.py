@@ -9,28 +9,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tustwisted.abilities import IConcatenates
-from tustwisted.errors import AccessDenied, ExtensionDisabled, TusError
+from tustwisted.errors import AccessDenied, ExtensionDisabled
 from tustwisted.hooks.asking import Hooks
 from tustwisted.hooks.delivery import Delivery
 from tustwisted.hooks.interfaces import IOutbox
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.hooks.settings import HookSettings
 from tustwisted.interfaces import IDataStore, IDisk, IHook, ILocker
-from tustwisted.protocol.answers import HttpAnswer
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.filenames import Placing
-from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
@@ -43,6 +39,7 @@ from tustwisted.uploads.concatenation import Concatenation
 from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing, FinishStep
+from tustwisted.uploads.life import Life
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
@@ -62,9 +59,6 @@ LOCK_TIMEOUT_S = 20.0
 
 STATUS_PATIENCE_S = 0.1
 """How long a status waits for bytes on their way to the store (D5)."""
-
-ANSWER_PATIENCE_S = 3.0
-"""How long a stop waits for what hooks answer; what they are asked is then given up."""
 
 
 @define(eq=False)
@@ -117,6 +111,7 @@ class Uploads:
     _receiving: Receiving = field(init=False)
     _readings: Readings = field(init=False)
     _sweeping: Sweeping = field(init=False)
+    _life: Life = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.extensions = offered(self.store, self._switched_off, self.expiration)
@@ -153,7 +148,9 @@ class Uploads:
             self.clock,
             settings.progress_interval_s,
             settings.progress_bytes,
-            self._stop_upload,
+            lambda upload, response: self._removing.stop_soon(
+                upload.upload_id, response
+            ),
         )
         self._removing = Removing(
             self.store,
@@ -169,7 +166,14 @@ class Uploads:
         step = FinishStep(self._events, self._progress, self._placing, self._now_s)
         self._finishing = Finishing(self.store, lookup, locks, self._ongoing, step)
         self._creating = Creating(
-            self.store, limit, locks, self._events, self._finishing, self._removing
+            self.store,
+            limit,
+            self._random_bytes,
+            self._now_s,
+            locks,
+            self._events,
+            self._finishing,
+            self._removing,
         )
         self._receiving = Receiving(
             locks,
@@ -181,6 +185,18 @@ class Uploads:
             limit,
         )
         self._readings = Readings(self.store, lookup, self._disk, self.clock)
+        events = self._events
+        kept = [events.outbox] if events.has_durable else []
+        self._life = Life(
+            [self.store, self.locker, *kept, events.hooks],
+            events.hooks,
+            self._ongoing,
+            self._receiving,
+            self._readings,
+            self._progress,
+            self._delivery,
+            self.clock,
+        )
 
     # -- life --------------------------------------------------------------------------
 
@@ -195,23 +211,7 @@ class Uploads:
 
         :raises CannotStart: one of them cannot work; nothing stays taken.
         """
-        started: list[_Part] = []
-        for part in self._parts():
-            try:
-                await part.start()
-            except BaseException:
-                while started:
-                    await started.pop().stop()
-                raise
-            started.append(part)
-        self._ongoing.is_running = True
-
-    def _parts(self) -> list[_Part]:
-        """List what is started with the uploads, and stopped in reverse."""
-        parts: list[_Part] = [self.store, self.locker]
-        if self._events.has_durable:
-            parts.append(self._events.outbox)
-        return [*parts, self._events.hooks]
+        await self._life.start()
 
     async def stop(self) -> None:
         """
@@ -223,20 +223,7 @@ class Uploads:
         start.  A hook that heeds no cancellation is waited for: cancel this to wait no
         longer, and what was taken is kept, since it is in use.
         """
-        self._ongoing.is_running = False
-        self._receiving.end_waits()
-        patience = self.clock.callLater(ANSWER_PATIENCE_S, self._events.hooks.cut_off)
-        try:
-            await self._ongoing.end()
-        finally:
-            if patience.active():
-                patience.cancel()
-        await self._readings.end()
-        self._progress.end_all()
-        self._delivery.stop()
-        await self._delivery.stopped()
-        for part in reversed(self._parts()):
-            await part.stop()
+        await self._life.stop()
 
     @property
     def delivery(self) -> Delivery | None:
@@ -341,7 +328,7 @@ class Uploads:
         if store is None or Extension.CONCATENATION not in self.extensions:
             raise ExtensionDisabled(Extension.CONCATENATION.value)
         wish = evolve(
-            self._wish(None, metadata, upload_id, False, caller),
+            self._creating.plan(None, metadata, upload_id, False, caller),
             is_final=True,
             partial_uploads=tuple(partial_uploads),
             concat_header=concat_header,
@@ -531,27 +518,9 @@ class Uploads:
         end: int = 0,
     ) -> UploadInfo:
         self._ongoing.require_running()
-        wish = self._wish(length, metadata, upload_id, is_partial, caller)
+        wish = self._creating.plan(length, metadata, upload_id, is_partial, caller)
         is_named = upload_id is not None
         return await self._creating.create(wish, caller, is_named=is_named, end=end)
-
-    def _wish(
-        self,
-        length: int | None,
-        metadata: Metadata,
-        upload_id: str | None,
-        is_partial: bool,
-        caller: Caller | None,
-    ) -> UploadInfo:
-        """Say what an upload will be, unless a hook wants it otherwise."""
-        return UploadInfo(
-            upload_id or new_id(self._random_bytes),
-            length,
-            metadata=metadata,
-            created_s=self._now_s(),
-            is_partial=is_partial,
-            owner=None if caller is None else caller.owner,
-        )
 
     async def _finish(self, upload_id: str) -> UploadInfo:
         self._ongoing.require_running()
@@ -561,25 +530,8 @@ class Uploads:
         self._ongoing.require_running()
         await self._removing.terminate(upload_id, caller)
 
-    def _stop_upload(self, upload: UploadInfo, response: HttpAnswer) -> None:
-        stopping = self._ongoing.own(self._removing.stop(upload.upload_id, response))
-        stopping.addErrback(_log_unless_gone)  # type: ignore[unused-awaitable]
-
     async def _sweep(self, leftover_age_s: float | None) -> Swept:
         self._ongoing.require_running()
         if leftover_age_s is None:
             leftover_age_s = self.expiration.leftover_age_s
         return await self._sweeping.sweep(self._now_s() - leftover_age_s)
-
-
-def _log_unless_gone(failure: Failure) -> None:
-    if not failure.check(TusError):
-        log.failure("an upload could not be stopped", failure)
-
-
-class _Part(Protocol):
-    """What the uploads are made of and has a start and an end."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
