@@ -299,6 +299,14 @@ class AccessTests(_HooksCase):
         self.refused(HookFailed, self.uploads.admit(REQUEST, None))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_stop_says_nothing(self) -> None:
+        """What an access does not ask for keeps no other hook from being asked."""
+        first, second = RememberingHook("first"), RememberingHook("second")
+        first.answers[EventType.PRE_ACCESS] = Answer(stop=True)
+        second.answers[EventType.PRE_ACCESS] = Answer(reject=True)
+        uploads = self.make(first, second)
+        self.refused(AccessDenied, uploads.admit(REQUEST, None))
+
     def test_only_its_owner_uses_an_upload(self) -> None:
         """To others it is not there, whatever they ask; the program sees it."""
         ada, bob, nobody = (Caller(REQUEST, name) for name in ("ada", "bob", None))

@@ -100,7 +100,7 @@ class Hooks:
         answer = Answer()
         for hook in self.of(event.type):
             answer = answer.then(await ask_one(hook, event))
-            if answer.reject or answer.stop:
+            if answer.reject:
                 break
             if event.type is EventType.PRE_CREATE:
                 event = evolve(event, upload=answer.applied_to(event.upload))
