@@ -22,11 +22,7 @@ from twisted.web.iweb import IResponse
 _T = TypeVar("_T")
 
 MAX_HEAD_BYTES = 16 * 1024
-"""
-What may come before the body of a response, as in most servers and proxies.
-
-What comes with it in one read, 64 KiB, is taken too.
-"""
+"""What may come before the body of a response, as in most servers and proxies."""
 
 
 class HeadTooLong(Exception):
@@ -53,12 +49,19 @@ class BoundedClient(HTTP11ClientProtocol):
 
     def dataReceived(self, bytes: bytes) -> None:
         """Take what came, unless it is too much."""
+        if self._is_awaited:
+            room = MAX_HEAD_BYTES - self._came_bytes
+            head, bytes = bytes[:room], bytes[room:]
+            self._came_bytes += len(head)
+            super().dataReceived(head)
+            if not bytes:
+                return
+            if self._is_awaited:
+                self._is_too_long = True
+                transport: Any = self.transport
+                transport.abortConnection()
+                return
         super().dataReceived(bytes)
-        self._came_bytes += len(bytes)
-        if self._is_awaited and self._came_bytes > MAX_HEAD_BYTES:
-            self._is_too_long = True
-            transport: Any = self.transport
-            transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Say why it was ended, if that was done here."""
