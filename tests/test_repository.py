@@ -32,6 +32,7 @@ WIRING = {
     "tap",
     "weboptions",
     "service",
+    "starting",
     "daemon",
     "sweeper",
     "housekeeping",

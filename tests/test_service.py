@@ -29,7 +29,8 @@ from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.filenames import FileNameTemplate, Placing
 from tustwisted.protocol.metadata import Metadata
-from tustwisted.service import StartFailed, UploadsService
+from tustwisted.service import UploadsService
+from tustwisted.starting import StartFailed
 from tustwisted.store.file import FileStore
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk

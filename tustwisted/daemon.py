@@ -22,7 +22,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tustwisted.errors import CannotListen
-from tustwisted.service import UploadsService, fail_if_failed
+from tustwisted.service import UploadsService
+from tustwisted.starting import fail_if_failed
 from tustwisted.waiting import WaitedTooLong, within
 from tustwisted.web.drain import DrainingSite
 

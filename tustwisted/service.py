@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tustwisted.abilities import IFences, IPlaces
 from tustwisted.disk import Disk
@@ -26,6 +25,7 @@ from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.filenames import Placing
+from tustwisted.starting import fail_if_failed
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
@@ -35,14 +35,6 @@ log = Logger()
 
 GRACE_S = 7.0
 """How long a stop waits for what is going on; with the answers, less than T-241 has."""
-
-
-class StartFailed(SystemExit, Exception):
-    """
-    Ends the process with one sentence and status 1.
-
-    An Exception too, so that ``twistd`` tells its parent and removes its pid file.
-    """
 
 
 class StillStopping(CannotStart):
@@ -286,31 +278,3 @@ def _is_synced(durability: Durability, kind: EventType) -> bool:
     if durability is Durability.FINISH:
         return kind is EventType.POST_FINISH
     return durability.syncs
-
-
-def fail_if_failed(
-    service: Service, started: Deferred[None], failed: Callable[[], None] | None = None
-) -> None:
-    """
-    Turn a start that fails at once into the sentence that ends the process.
-
-    :param failed: called when it fails later: an endpoint, or a store of somebody's
-        own, may take its time.
-    """
-    failures: list[Failure] = []
-
-    def fail(failure: Failure) -> None:
-        service.running = 0
-        failures.append(failure)
-        if is_late and not failure.check(CancelledError):
-            log.critical("{problem}", problem=f"tustwisted: {failure.value}")
-            if failed is not None:
-                failed()
-
-    is_late = False
-    started.addErrback(fail)  # type: ignore[unused-awaitable]
-    is_late = True
-    for failure in failures:
-        if not isinstance(failure.value, CannotStart):
-            failure.raiseException()
-        raise StartFailed(f"tustwisted: {failure.value}") from failure.value

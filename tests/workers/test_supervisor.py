@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.workers.fakes import FakeSpawner
-from tustwisted.service import StartFailed
+from tustwisted.starting import StartFailed
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 from tustwisted.workers.supervisor import KILL_S, Supervisor

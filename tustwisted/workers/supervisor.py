@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory
 
 from tustwisted.daemon import listen_at
 from tustwisted.process import HARD_END_S
-from tustwisted.service import fail_if_failed
+from tustwisted.starting import fail_if_failed
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 
