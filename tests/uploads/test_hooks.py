@@ -690,6 +690,15 @@ class ProgressTests(_HooksCase):
         self.clock.advance(0.6)
         self.assertEqual(self.progress(), [6])
 
+    def test_not_remembered_for_ever(self) -> None:
+        """Of an upload that was left alone nothing is in memory."""
+        upload = self.create(9)
+        self.clock.pump([0] * 5)
+        self.send(upload.upload_id, b"abc")
+        self.clock.advance(1)
+        self.assertEqual(self.progress(), [3])
+        self.assertEqual(len(self.uploads._progress._watched), 0)
+
     def test_one_at_a_time(self) -> None:
         """While the hook is busy nothing more is told, then only what is new."""
         waiting: list[Deferred[None]] = []

@@ -38,6 +38,7 @@ class _Watched:
     told_at_s: float
     told_offset: int
     offset: int
+    receiver: Receiver | None = None
     due: IDelayedCall | None = None
     telling: Deferred[None] | None = None
 
@@ -70,8 +71,9 @@ class Progress:
         watched = self._watched.get(upload.upload_id)
         if watched is None:
             watched = self._remember(upload, caller)
-        watched.upload, watched.caller = upload, caller
+        watched.upload, watched.caller, watched.receiver = upload, caller, receiver
         receiver.stored = lambda offset: self._stored(watched, offset)
+        receiver.when_ended(lambda: self._left(watched, receiver))
 
     def _remember(self, upload: UploadInfo, caller: Caller | None) -> _Watched:
         now_s = self._clock.seconds()
@@ -91,6 +93,18 @@ class Progress:
         """Tell no more of any."""
         for upload_id in list(self._watched):
             self.end(upload_id)
+
+    def _left(self, watched: _Watched, receiver: Receiver) -> None:
+        """Take note that a request is over."""
+        if watched.receiver is receiver:  # or the next one is there
+            watched.receiver = None
+            self._forget_idle(watched)
+
+    def _forget_idle(self, watched: _Watched) -> None:
+        """Remember an upload no longer than there is something to tell of it."""
+        is_idle = not (watched.receiver or watched.due or watched.telling)
+        if is_idle and self._watched.get(watched.upload.upload_id) is watched:
+            del self._watched[watched.upload.upload_id]
 
     @staticmethod
     def _forget(watched: _Watched) -> None:
@@ -119,6 +133,7 @@ class Progress:
         watched.due = None
         if watched.telling is None and watched.offset > watched.told_offset:
             self._begin(watched)
+        self._forget_idle(watched)
 
     def _begin(self, watched: _Watched) -> None:
         if watched.due is not None:
@@ -133,6 +148,7 @@ class Progress:
         watched.telling = None
         if self._watched.get(watched.upload.upload_id) is watched:
             self._tell_in_time(watched)
+            self._forget_idle(watched)
 
     async def _tell(self, watched: _Watched) -> None:
         upload = watched.upload.at(watched.offset)
