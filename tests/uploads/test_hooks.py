@@ -19,6 +19,7 @@ from tustwisted.errors import (
     FinishFailed,
     FinishRejected,
     HookFailed,
+    InvalidMetadata,
     ServerShutdown,
     TerminationRejected,
     UploadExists,
@@ -346,6 +347,16 @@ class AccessTests(_HooksCase):
         )
 
 
+class _ForgetfulStore(MemoryStore):
+    """A store that can keep no metadata."""
+
+    async def create(self, info: UploadInfo) -> None:
+        """Create an upload without metadata."""
+        if info.metadata.header:
+            raise InvalidMetadata("Upload-Metadata", "is too long to be kept")
+        await super().create(info)
+
+
 class CreateTests(_HooksCase):
     """``pre-create``."""
 
@@ -415,6 +426,17 @@ class CreateTests(_HooksCase):
         """A program that gives an id that is taken is told so."""
         self.create(upload_id="u")
         self.refused(UploadExists, self.uploads.create(3, Metadata(), upload_id="u"))
+
+    def test_metadata_that_are_too_long(self) -> None:
+        """The client has not sent what the store cannot keep; its own are its own."""
+        self.stop(self.uploads)
+        self.store = _ForgetfulStore(seconds=self.clock.seconds)
+        self.uploads = self.make(self.hook)
+        long = Metadata.from_pairs({"a": b"b"})
+        self.refused(InvalidMetadata, self.uploads.create(3, long))
+        self.answer(metadata=long)
+        self.refused(HookFailed, self.uploads.create(3, Metadata()))
+        self.assertEqual(self.store._uploads, {})
 
     def test_path_without_files(self) -> None:
         """A store without files cannot put one anywhere."""

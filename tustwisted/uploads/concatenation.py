@@ -87,11 +87,8 @@ class Concatenation:
         final = await self._creating.ask(wish, self._caller)
         assert final.length is not None
         check_maximum(final.length, limit_of(final, self._max_size_bytes))
-        is_renamed = final.upload_id != wish.upload_id
         try:
-            async with self._creating.reserved(
-                final, self._caller, is_named=is_named, is_renamed=is_renamed
-            ):
+            async with self._creating.reserved(final, wish, self._caller, is_named):
                 await self._store.concatenate(final, self._is_wanted)
         except UploadInterrupted:
             if not self._ongoing.is_running:

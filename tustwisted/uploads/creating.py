@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from tustwisted.abilities import IChoosesPath
 from tustwisted.errors import (
     HookFailed,
+    InvalidMetadata,
     LocksUnavailable,
     UploadExists,
     UploadLocked,
@@ -92,8 +93,7 @@ class Creating:
         check_maximum(size, self._max_size_bytes)  # or nobody need be asked
         upload = await self.ask(wish, caller)
         check_maximum(size, limit_of(upload, self._max_size_bytes))
-        is_renamed = upload.upload_id != wish.upload_id
-        async with self.reserved(upload, caller, is_named, is_renamed):
+        async with self.reserved(upload, wish, caller, is_named):
             await self._store.create(upload)
         log.info(
             "upload {upload_id} created, {length} bytes",
@@ -137,9 +137,9 @@ class Creating:
     async def reserved(
         self,
         upload: UploadInfo,
+        wish: UploadInfo,
         caller: Caller | None,
         is_named: bool,
-        is_renamed: bool,
     ) -> AsyncIterator[None]:
         """
         Create an upload in here, with nobody near its id, and tell the hooks.
@@ -148,10 +148,12 @@ class Creating:
         is prepared, and would take it for one that a crash has left: so it is locked
         too, where there is one.
 
+        :param wish: the same, before hooks have changed it.
         :param is_named: an application has chosen the id.
-        :param is_renamed: a hook has.
-        :raises HookFailed: the id, or the path, that a hook wants is taken.
+        :raises HookFailed: the id, or the path, that a hook wants is taken, or its
+            metadata are too long.
         """
+        is_renamed = upload.upload_id != wish.upload_id
         told = self._with_storage(upload)
         try:
             if not (is_named or is_renamed or self._is_told):
@@ -169,6 +171,11 @@ class Creating:
                     "a hook wants an id or a path that is taken: {upload_id}",
                     upload_id=upload.upload_id,
                 )
+                raise HookFailed from error
+            raise
+        except InvalidMetadata as error:
+            if upload.metadata != wish.metadata:
+                log.error("a hook wants metadata that {problem}", problem=error.problem)
                 raise HookFailed from error
             raise
 
