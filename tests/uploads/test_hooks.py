@@ -801,6 +801,22 @@ class ProgressTests(_HooksCase):
         self.clock.advance(1)
         self.assertEqual(self.store._uploads, {})
 
+    def test_stopped_in_a_shutdown(self) -> None:
+        """When nothing may begin any more no answer removes an upload."""
+        held: Deferred[Answer] = Deferred()
+        self.hook.answers[EventType.POST_RECEIVE] = lambda _: held
+        receiver = self.begin()
+        receiver.write(b"x" * 100)
+        finished = self.create(0)
+        reading = self.do(self.uploads.open(finished.upload_id, caller=self.caller))
+        stopping = Deferred.fromCoroutine(self.uploads.stop())
+        self.assertNoResult(stopping)
+        self.refused(ServerShutdown, receiver.outcome())
+        held.callback(Answer(stop=True))
+        reading.close()
+        self.do(stopping)
+        self.assertIn(receiver.upload.upload_id, self.store._uploads)
+
 
 class DeliveryTests(_HooksCase):
     """How what was done is told although a hook fails, or the process does."""

@@ -67,8 +67,8 @@ class Life:
         finally:
             if patience.active():
                 patience.cancel()
+        self._progress.end_all()  # at once: an answer may begin a removal
         await self._readings.end()
-        self._progress.end_all()
         self._delivery.stop()
         await self._delivery.stopped()
         for part in reversed(self._parts):
