@@ -178,6 +178,22 @@ class HousekeeperTests(SynchronousTestCase):
         self.assertEqual(told, ["b"])
         self.assertEqual(self.store.ids(), ["a"])
 
+    def test_each_delivers_what_nobody_else_has(self) -> None:
+        """Events that are in the memory of one process are told by that one."""
+        told: list[str | None] = []
+        hook = FunctionHook(
+            "hook", {EventType.POST_CREATE: lambda event: told.append(event.upload_id)}
+        )
+        self.all = [self.make(hook), self.make(hook)]
+        both = self.begin(recovers=True)
+        self.assertEqual(len(self.locker.got), 1)
+        for number, (uploads, _) in enumerate(self.all):
+            self.successResultOf(uploads.create(3, Metadata(), f"u{number}"))
+        self.assertEqual(told, ["u0", "u1"])
+        for housekeeper in both:
+            housekeeper.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_uploads_apart(self) -> None:
         """Who shares a locker and no uploads keeps a house of his own."""
         self.all[1][1].house = ".other"

@@ -68,6 +68,7 @@ class Housekeeper:
             process takes the place of one that may have died.  Otherwise it is done
             when this process is elected.
         """
+        self._deliver(is_elected=False)
         self._work = Deferred.fromCoroutine(self._run(recovers))
         self._work.addErrback(_log_unless_stopped)  # type: ignore[unused-awaitable]
 
@@ -76,6 +77,7 @@ class Housekeeper:
         work, self._work = self._work, None
         if work is not None:
             work.cancel()
+            self._end_delivery(is_elected=False)
 
     async def stopped(self) -> None:
         """Wait for the end of what cannot be stopped; the uploads have stopped."""
@@ -87,18 +89,26 @@ class Housekeeper:
             self._recover()
         while True:
             lock = await self._elect()
-            delivery = self._uploads.delivery
-            if delivery is not None:
-                delivery.start()
+            self._deliver(is_elected=True)
             try:
                 if not recovers:
                     self._recover()  # what the one before has left, if he died
                 recovers = False
                 await self._keep(lock)
             finally:
-                if delivery is not None:
-                    delivery.stop()
+                self._end_delivery(is_elected=True)
                 lock.release()
+
+    def _deliver(self, is_elected: bool) -> None:
+        """Begin to deliver, if that is for those who are elected, or for all."""
+        delivery = self._uploads.delivery
+        if delivery is not None and delivery.is_shared is is_elected:
+            delivery.start()
+
+    def _end_delivery(self, is_elected: bool) -> None:
+        delivery = self._uploads.delivery
+        if delivery is not None and delivery.is_shared is is_elected:
+            delivery.stop()
 
     async def _elect(self) -> ILock:
         while True:

@@ -65,6 +65,11 @@ class Delivery:
     def __attrs_post_init__(self) -> None:
         self._mail = IMail(self._outbox)
 
+    @property
+    def is_shared(self) -> bool:
+        """One process delivers for all; else each does what it has caused."""
+        return self._outbox.is_shared
+
     def start(self) -> None:
         """Begin, when what a stop before this has left has ended."""
         self._starting = Deferred.fromCoroutine(self._start())

@@ -21,6 +21,10 @@ class IOutbox(Interface):
     crash left prepared is settled by whoever holds the upload next.
     """
 
+    is_shared: bool = Attribute(
+        """All processes that share the uploads put events here: one delivers them."""
+    )
+
     async def start() -> None:
         """
         Take it into use; nothing is opened or made before.

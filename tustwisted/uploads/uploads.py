@@ -230,7 +230,8 @@ class Uploads:
         """
         What tells the hooks of durable events; ``None``: none wants to hear of any.
 
-        It is begun by the one process that does so for all who share the uploads.
+        It is begun by the one process that does so for all who share the uploads, or
+        where the outbox is not shared by each.
         """
         return self._delivery if self._events.has_durable else None
 

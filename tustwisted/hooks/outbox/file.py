@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 from attrs import define, field
 from zope.interface import implementer
@@ -74,6 +74,8 @@ class FileOutbox:
     :param now: tells the time, seconds since 1970.
     :param network_filesystem: names a file system that other machines may use.
     """
+
+    is_shared: ClassVar[bool] = True
 
     directory: str
     _disk: IDisk

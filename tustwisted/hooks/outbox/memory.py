@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import ClassVar
 
 from attrs import define, field
 from zope.interface import implementer
@@ -37,6 +38,8 @@ class MemoryOutbox:
     :param limit: how many events may wait, over all hooks.
     :param now: tells the time, seconds since 1970.
     """
+
+    is_shared: ClassVar[bool] = False
 
     _limit: int = LIMIT
     _now: Callable[[], float] = time.time
