@@ -62,6 +62,21 @@ class LimitTests(HttpHookCase):
         for _ in range(2):
             self.assertEqual(await hook.ask(ASKED), Answer())
 
+    async def test_cut_off(self) -> None:
+        """
+        An answer that may have been cut off before it began is none.
+
+        To who is told it is as good as any: it has a status.
+        """
+        hook = await self.hook()
+        for head in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n"):
+            self.receiver.plan(raw(head))
+            await self.assert_fails(hook.ask(ASKED), "may have been cut off")
+            self.receiver.plan(raw(head))
+            await hook.tell(TOLD)
+        self.receiver.plan(raw(b"HTTP/1.0 200 OK\r\n\r\n{}"))
+        self.assertEqual(await hook.ask(ASKED), Answer())
+
     async def test_told_too_much(self) -> None:
         """Who is told may reply what he likes: it is not read, nor an error."""
         hook = await self.hook()

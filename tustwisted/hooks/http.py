@@ -128,6 +128,8 @@ class HttpHook:
         if reply.body is None:
             limit_bytes = self._rules.reply_limit_bytes
             raise self._failed(f"its answer is longer than {limit_bytes} bytes")
+        if reply.may_be_cut:  # else whoever makes the other side fall is let in
+            raise self._failed("its answer is empty, and may have been cut off")
         try:
             return decode_answer(reply.body, event.type)
         except ValueError as error:

@@ -54,6 +54,9 @@ class Reply:
     body: bytes | None
     """``None``: it is longer than it may be, and was not read to its end."""
 
+    may_be_cut: bool = False
+    """Nothing came, and nothing told how long that was to be: who knows."""
+
 
 @define(eq=False)
 class Poster:
@@ -109,9 +112,7 @@ class Poster:
             was_kept = self._pool.was_kept
             try:
                 response = await posting
-                return Reply(
-                    response.code, response.headers, await _read(response, limit_bytes)
-                )
+                return await _read(response, limit_bytes)
             except ResponseNeverReceived as error:
                 if not was_kept or not _is_closed(error):
                     raise NoReply(_problem(error)) from error
@@ -254,11 +255,13 @@ def _problem(error: Exception) -> str:
     ).rstrip(".")
 
 
-def _read(response: IResponse, limit_bytes: int) -> Deferred[bytes | None]:
+async def _read(response: IResponse, limit_bytes: int) -> Reply:
     """Read the body; when that is cancelled, or it is too long, the connection ends."""
     reader = _Reader(limit_bytes)
     response.deliverBody(reader)
-    return reader.done
+    body = await reader.done
+    may_be_cut = body == b"" and reader.is_unframed
+    return Reply(response.code, response.headers, body, may_be_cut)
 
 
 class _Reader(Protocol):
@@ -266,6 +269,7 @@ class _Reader(Protocol):
         self._limit_bytes = limit_bytes
         self._pieces: list[bytes] = []
         self._is_too_long = False
+        self.is_unframed = False
         self.done: Deferred[bytes | None] = Deferred(lambda _: self._leave())
 
     def dataReceived(self, data: bytes) -> None:
@@ -285,6 +289,7 @@ class _Reader(Protocol):
             self.done.callback(None)
         # PotentialDataLoss: HTTP/1.0, whose end is that of the connection.
         elif reason.check(ResponseDone, PotentialDataLoss):
+            self.is_unframed = reason.check(PotentialDataLoss) is not None
             self.done.callback(b"".join(self._pieces))
         else:
             self.done.errback(reason)
