@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.hooks.support import StubHook
 from tests.store.support import steady
-from tustwisted.errors import EventRefused
+from tustwisted.errors import EventRefused, StorageFailed
 from tustwisted.hooks.carrier import Carrier
 from tustwisted.hooks.delivery import CUT_OFF_S, Delivery
+from tustwisted.hooks.interfaces import DueEvent, Page
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.testing_outbox import CREATED, FINISHED, TERMINATED, make_event
@@ -25,6 +26,41 @@ from tustwisted.testing_outbox import CREATED, FINISHED, TERMINATED, make_event
 _T = TypeVar("_T")
 
 LIFE = (CREATED, FINISHED, TERMINATED)
+
+
+class FailingOutbox(MemoryOutbox):
+    """One of its methods fails."""
+
+    failing = ""
+
+    async def mark(self, hook: str) -> object:
+        """See :class:`IMail`."""
+        self._fail("mark")
+        return await super().mark(hook)
+
+    async def look(self, hook: str, after: str, most: int) -> Page:
+        """See :class:`IMail`."""
+        self._fail("look")
+        return await super().look(hook, after, most)
+
+    async def read(self, hook: str, name: str) -> DueEvent | None:
+        """See :class:`IMail`."""
+        self._fail("read")
+        return await super().read(hook, name)
+
+    async def delivered(self, hook: str, name: str) -> None:
+        """See :class:`IMail`."""
+        self._fail("delivered")
+        await super().delivered(hook, name)
+
+    async def bury(self, hook: str, name: str, reason: str) -> None:
+        """See :class:`IMail`."""
+        self._fail("bury")
+        await super().bury(hook, name, reason)
+
+    def _fail(self, name: str) -> None:
+        if self.failing == name:
+            raise StorageFailed
 
 
 class DeliveryCase(SynchronousTestCase):
@@ -276,6 +312,61 @@ class FailureTests(DeliveryCase):
         self.assertEqual(len(self.hook.taken), 3)
         self.assertEqual([e["log_level"] for e in logs], [LogLevel.warn, LogLevel.info])
         self.assertEqual(logs[0]["problem"], "ValueError: not now")
+
+
+class StorageTests(DeliveryCase):
+    """The outbox cannot be read or written for some time."""
+
+    def setUp(self) -> None:
+        """Have an event in an outbox that fails."""
+        super().setUp()
+        self.outbox: FailingOutbox = FailingOutbox(now=self.clock.seconds)
+        self.delivery = self.make(self.hook)
+        self.commit()
+        self.commit(FINISHED)
+
+    def fails(self, name: str) -> None:
+        """Let one of its methods fail for ten seconds, and see what becomes of it."""
+        self.outbox.failing = name
+        with capturedLogs() as logs:
+            self.delivery.start()
+            self.pass_s(10)
+            self.outbox.failing = ""
+            self.pass_s(70)
+        self.assertEqual(logs, [])  # whoever raises that has logged it
+        self.assertEqual([e.sequence for e in self.hook.told], [1, 2])
+        self.assertEqual(self.due(), 0)
+
+    def test_what_was_told_is_not_told_again(self) -> None:
+        """Where it cannot be forgotten that is tried again, and nothing else."""
+        self.fails("delivered")
+
+    def test_not_read(self) -> None:
+        """It is read again later, which is no fault of the hook."""
+        self.fails("read")
+
+    def test_not_found(self) -> None:
+        """It is looked for again."""
+        self.fails("look")
+
+    def test_not_noticed(self) -> None:
+        """It is seen later that something has come."""
+        self.fails("mark")
+
+    def test_not_buried(self) -> None:
+        """What was refused and cannot be put aside is refused again."""
+
+        def answer(event: Event) -> None:
+            raise EventRefused("no")
+
+        self.hook.answer = answer
+        self.outbox.failing = "bury"
+        self.delivery.start()
+        self.pass_s(10)
+        self.assertEqual(self.due(), 2)
+        self.outbox.failing = ""
+        self.pass_s(70)
+        self.assertEqual(len(self.outbox.dead["h"]), 2)
 
 
 class DownTests(DeliveryCase):
