@@ -35,14 +35,14 @@ RESTLESS_S = 2.0
 LOOK_S = 60.0
 """How often it is looked whether anything has changed or not."""
 
-REST = 10
+REST = 4
 """Times as long as a look took the next one waits."""
 
 AT_A_TIME = 64
 """Hooks that wait for nothing let others have their turn after so many events."""
 
-WINDOW = 4096
-"""Of so many uploads the names are in memory, some 2 MB; the others come later."""
+WINDOW = 8192
+"""So many names are in memory, some 3 MB; the others come later."""
 
 MOST = 4
 """Times as many uploads if they fail: they must not hide the others."""

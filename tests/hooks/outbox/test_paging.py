@@ -23,11 +23,13 @@ class PagingTests(SynchronousTestCase):
     """What is chosen."""
 
     def test_all_if_they_are_few(self) -> None:
-        """One page has them all, sorted."""
+        """One page has them all, sorted; what has another name is told of."""
         names = [name(2, 1), name(1, 2), "odd", name(1, 1)]
-        page = choose(lambda: names, "", 3)
+        odd: list[str] = []
+        page = choose(lambda: names, "", 4, odd.append)
         self.assertEqual(page.names, (name(1, 1), name(1, 2), name(2, 1)))
-        self.assertEqual((page.after, page.total), ("", 3))
+        self.assertEqual((page.after, page.total), ("", 4))
+        self.assertEqual(odd, ["odd"])
 
     def test_after_the_last_comes_the_first(self) -> None:
         """Pages follow each other in a circle."""

@@ -52,12 +52,10 @@ class Due:
         """Choose some of the names; see :func:`~.paging.choose`."""
         directory = self._places.due(hook)
 
-        def scan() -> Iterator[str]:
-            for name in self._places.due_names(directory):
-                if not self._places.is_odd(f"{directory}/{name}"):
-                    yield name
+        def odd(name: str) -> None:
+            self._places.tell_odd(f"{directory}/{name}", "it has no name of an event")
 
-        return choose(scan, after, most)
+        return choose(lambda: self._places.names(directory), after, most, odd)
 
     def read(self, hook: str, name: str) -> DueEvent | None:
         """Read what is due to a hook; ``None``: it is not there, or is odd."""

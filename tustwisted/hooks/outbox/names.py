@@ -76,8 +76,8 @@ def upload_key(upload_id: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """Tell how all names of the same upload begin."""
-    return name[: name.index(_SEPARATOR) + 1]
+    """Tell how all names of the same upload begin; of other names, anything."""
+    return name[: name.find(_SEPARATOR) + 1]
 
 
 def id_of(name: str) -> str:

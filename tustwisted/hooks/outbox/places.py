@@ -192,7 +192,3 @@ class Places:
                 path=path,
                 problem=problem,
             )
-
-    def is_odd(self, path: str) -> bool:
-        """Tell whether a file was found to be left alone."""
-        return path in self._told
