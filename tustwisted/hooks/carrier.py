@@ -244,15 +244,13 @@ class Carrier:
     async def _failed(
         self, line: Line, name: str, due: DueEvent | None, error: Exception
     ) -> None:
-        self._trouble.failed(line.key, error)
-        is_old = (
-            due is not None
-            and name != line.told
-            and line.failures + 1 >= FEWEST_TRIES
-            and self._now() - due.since_s >= self._give_up_after_s
-        )
-        reason = f"it was tried for {self._give_up_after_s:g} s: {told(error)}"
-        given_up = is_old and await self._buried(name, reason)
+        given_up = False
+        if due is not None and name != line.told:  # else it was the storage, which logs
+            self._trouble.failed(line.key, error)
+            is_old = self._now() - due.since_s >= self._give_up_after_s
+            if is_old and line.failures + 1 >= FEWEST_TRIES:
+                reason = f"it was tried for {self._give_up_after_s:g} s: {told(error)}"
+                given_up = await self._buried(name, reason)
         self._lines.failed(line, self._seconds, name if given_up else "")
         if given_up:
             self._trouble.ended(line.key)
