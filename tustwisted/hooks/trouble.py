@@ -50,6 +50,17 @@ class Trouble:
 
 
 def told(error: BaseException) -> str:
-    """Tell an error in one line of a bounded length."""
-    line = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    """
+    Tell an error in one line of a bounded length.
+
+    What our own hooks raise says all in words; of others the type may say more.
+    """
+    kind = (
+        "" if type(error).__module__.startswith("tustwisted.") else f"{_name(error)}: "
+    )
+    line = " ".join(f"{kind}{error}".split()).rstrip(": ") or _name(error)
     return line if len(line) <= _MAX_TOLD else f"{line[:_MAX_TOLD]}..."
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
