@@ -55,7 +55,7 @@ async def measure(waiting: int, directory: str) -> None:
     """Fill an outbox, look at it, empty it."""
     disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
     disk.start()
-    outbox = FileOutbox(directory, disk, lambda _: False, limit=waiting + 1)
+    outbox = FileOutbox(directory, disk, lambda _: False, limit=10 * waiting)
     await outbox.start()
     began_s = time.process_time()
     for number in range(waiting):
