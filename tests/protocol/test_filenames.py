@@ -73,6 +73,32 @@ class TemplateTests(SynchronousTestCase):
         """Without an owner there is still a segment."""
         self.assertEqual(first("{owner}/{filename}", upload(b"a")), "_/a")
 
+    def test_owners(self) -> None:
+        """No two owners share a directory, whatever they are called."""
+        long = "\u2603" * 199
+        owners = [
+            *(
+                "ann",
+                "a_b",
+                "a/b",
+                "a:b",
+                "a|b",
+                "\u00e9",
+                "e\u0301",
+                "_",
+                "bob.",
+                "bob_",
+            ),
+            *(".bob", "_bob", "CON", "_CON", long + "a", long + "b", None),
+        ]
+        names = [first("{owner}/{filename}", upload(b"x", who)) for who in owners]
+        self.assertEqual(names[:2], ["ann/x", "a_b/x"])
+        self.assertRegex(names[2], "^a_b~[0-9a-f]{16}/x$")
+        # One of them might be called as another one's directory.
+        owners += [name.removesuffix("/x") for name in names[2:-1]]
+        names = [first("{owner}/{filename}", upload(b"x", who)) for who in owners]
+        self.assertEqual(len(set(names)), len(set(owners)))
+
     def test_ids_with_segments(self) -> None:
         """A slash in an id makes no directory."""
         info = upload(upload_id="2024/05/x")
@@ -187,8 +213,8 @@ class SanitisingTests(SynchronousTestCase):
         """A segment of several fields is judged as a whole."""
         info = upload(b"\xcc\x81x", "e")
         self.assertEqual(first("{owner}{filename}", info), "\u00e9x")
-        info = upload(b"N", "..CO")
-        self.assertEqual(first("{owner}{filename}", info), "__CON")
+        info = upload(b"N", "CO")
+        self.assertEqual(first("{owner}{filename}", info), "_CON")
 
     def test_long_names(self) -> None:
         """They are cut at a character, and keep what programs know them by."""

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from attrs import field, frozen
 
@@ -46,6 +47,11 @@ _RESERVED = re.compile(
 )
 """Devices of Windows, whatever their ending."""
 
+_MOST_OWNER_BYTES = 150
+"""Of an owner whose digest stands behind him in a segment."""
+
+_MARKED = re.compile(r"~[0-9a-f]{16}\Z")
+
 _EXTENSION = re.compile(r"(?<=.)(?:\.tar)?\.[A-Za-z0-9_-]{1,16}\Z", re.DOTALL)
 
 
@@ -56,7 +62,8 @@ class FileNameTemplate:
 
     ``{id}`` is the upload's id, with ``-`` for ``/``; ``{filename}`` what the client
     calls it in its metadata (``filename``, or ``name``), or else the id; ``{owner}``
-    who has created it, or ``_``; ``{yyyy}``, ``{mm}`` and ``{dd}`` the day in UTC.
+    who has created it, or ``_``, with a digest if that is no name as it is, so that no
+    two owners share one; ``{yyyy}``, ``{mm}`` and ``{dd}`` the day in UTC.
 
     :raises ValueError: it is no template; the message says what it must be.
     """
@@ -165,11 +172,25 @@ def _values(upload: UploadInfo, now_s: float) -> dict[str, str]:
     return {
         "id": upload_id,
         "filename": said.decode("utf-8", "replace") or upload_id,
-        "owner": upload.owner or "_",
+        "owner": _owner(upload.owner),
         "yyyy": f"{day.year:04}",
         "mm": f"{day.month:02}",
         "dd": f"{day.day:02}",
     }
+
+
+def _owner(owner: str | None) -> str:
+    """
+    Name an owner as nobody else is named.
+
+    Who may choose what he is called must not get into the directory of another one.
+    """
+    if owner is None:
+        return "_"
+    if owner == _segment(owner) != "_" and _MARKED.search(owner) is None:
+        return owner
+    digest = sha256(owner.encode()).hexdigest()[:16]
+    return f"{_cut(_segment(owner), _MOST_OWNER_BYTES)}~{digest}"
 
 
 def _segment(text: str) -> str:
