@@ -55,6 +55,13 @@ class SuccessTests(MergingCase):
             self.assertEqual(self.request.code, 204)
             self.assertEqual(list(self.request.responseHeaders.getAllRawHeaders()), [])
 
+    def test_vary(self) -> None:
+        """What an answer depends on is what it did, and what the hook says (T-194)."""
+        self.request.responseHeaders.addRawHeader(b"Vary", b"Origin")
+        self.succeed(201, HttpAnswer(headers={"vary": "Authorization"}))
+        lines = self.request.responseHeaders.getRawHeaders(b"Vary")
+        self.assertEqual(lines, [b"Origin", b"Authorization"])
+
     def test_everything(self) -> None:
         """Status, headers and body are the hook's; the length is that of the bytes."""
         answer = HttpAnswer(202, {"location": "/x", "X-A": "\xe9"}, "h\xe9")

@@ -71,13 +71,18 @@ def _set_headers(
     request: IRequest, answer: HttpAnswer, without: Collection[str] = ()
 ) -> None:
     """
-    Set the headers of a hook in place of ours.
+    Set the headers of a hook in place of ours; ``Vary`` has both (T-194).
 
     :param without: names in lower case, those that are left out.
     """
     for name, value in answer.headers.items():
-        if name.lower() not in without:
-            request.setHeader(name.encode("ascii"), value.encode("latin-1"))
+        if name.lower() in without:
+            continue
+        header, line = name.encode("ascii"), value.encode("latin-1")
+        if name.lower() == "vary":
+            request.responseHeaders.addRawHeader(header, line)
+        else:
+            request.setHeader(header, line)
 
 
 def _set_body(request: Any, answer: HttpAnswer, ours: bytes) -> bytes:
