@@ -378,6 +378,14 @@ class FinishFailed(TusError):
         return "all bytes are stored, but finishing failed: try again"
 
 
+class HookTrouble(Exception):
+    """
+    What a hook calls has failed; raised by hooks, and never shown to a client.
+
+    ``str()`` is a sentence that says it all: the log needs no traceback.
+    """
+
+
 class EventRefused(Exception):
     """A hook will never take note of an event: it is a dead letter."""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -19,6 +20,7 @@ from tustwisted.errors import (
     FinishFailed,
     FinishRejected,
     HookFailed,
+    HookTrouble,
     InvalidMetadata,
     ServerShutdown,
     TerminationRejected,
@@ -401,6 +403,19 @@ class CreateTests(_HooksCase):
             self.refused(HookFailed, self.uploads.create(3, Metadata()))
         self.assertEqual(self.store._uploads, {})
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError, TypeError)), 2)
+
+    def test_trouble(self) -> None:
+        """What a hook says of a failure of others is one line of the log (T-266)."""
+
+        def cannot(_: Event) -> None:
+            raise HookTrouble("http://127.0.0.1:1: nobody is there")
+
+        self.hook.answers[EventType.PRE_CREATE] = cannot
+        with capturedLogs() as logs:
+            self.refused(HookFailed, self.uploads.create(3, Metadata()))
+        [said] = [formatEvent(event) for event in logs]
+        self.assertIn("failed at pre-create", said)
+        self.assertTrue(said.endswith("http://127.0.0.1:1: nobody is there"))
 
     def test_id_that_is_taken(self) -> None:
         """A hook cannot wipe an upload by giving its id to another one."""
@@ -927,6 +942,18 @@ class LeftTests(_HooksCase):
         self.do(self.uploads.recover())
         self.clock.pump([0] * 5)
         self.assertEqual(self.hook.kinds()[-1], "post-terminate")
+
+    def test_finish_of_what_was_taken_away(self) -> None:
+        """Whoever removes an upload settles first: what is gone unsettled was finished.
+
+        With ``--finished-by move`` somebody may take the file away at once.
+        """
+        upload = self.create()
+        self.leave(EventType.POST_FINISH, upload.at(3).become(UploadState.FINISHED))
+        self.do(self.store.remove(upload.upload_id))
+        self.do(self.uploads.recover())
+        self.clock.pump([0] * 5)
+        self.assertEqual(self.hook.kinds()[-1], "post-finish")
 
     def test_another_life(self) -> None:
         """Another upload with the same id says nothing of one that was removed."""

@@ -8,7 +8,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from tustwisted.errors import HookFailed, ServerShutdown
+from tustwisted.errors import HookFailed, HookTrouble, ServerShutdown
 from tustwisted.interfaces import IHook
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
@@ -122,6 +122,15 @@ async def ask_one(hook: IHook, event: Event) -> Answer:
         return answer
     except CancelledError:
         raise
+    except HookTrouble as error:
+        log.error(
+            "hook {hook} failed at {event} of {upload_id}: {problem}",
+            hook=hook.name,
+            event=event.type.value,
+            upload_id=event.upload_id,
+            problem=str(error),
+        )
+        raise HookFailed from error
     except Exception as error:
         log.failure(
             "hook {hook} failed at {event} of {upload_id}",

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tustwisted._version import __version__
-from tustwisted.errors import EventRefused, HookUnusable
+from tustwisted.errors import EventRefused, HookTrouble, HookUnusable
 from tustwisted.hooks.address import HookURL
 from tustwisted.hooks.posting import NoReply, Poster, Reply
 from tustwisted.hooks.retry import Passing, parse_retry_after, retried
@@ -42,7 +42,7 @@ _AGAIN_LATER = frozenset({408, 425, _TOO_MANY})
 """Those of 400 to 499 that say nothing of the event itself."""
 
 
-class HookCallFailed(Exception):
+class HookCallFailed(HookTrouble):
     """A call came to nothing, or to something that cannot be used."""
 
 

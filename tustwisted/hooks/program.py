@@ -25,6 +25,7 @@ from twisted.internet.process import (
 )
 from twisted.python.failure import Failure
 
+from tustwisted.errors import HookTrouble
 from tustwisted.hooks.pipes import Reader, Writer
 from tustwisted.outcome import Outcome
 
@@ -41,7 +42,7 @@ KILL_AFTER_S = 2.0
 """How long a program may take to end after SIGTERM, before SIGKILL."""
 
 
-class ProgramFailed(Exception):
+class ProgramFailed(HookTrouble):
     """A program did not do what it was run for; ``str()`` is a sentence."""
 
 

@@ -14,7 +14,7 @@ from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from tustwisted.errors import HookUnusable
+from tustwisted.errors import HookTrouble, HookUnusable
 from tustwisted.hooks.wire import encode_event, without_secrets
 from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.connect import redis_endpoint
@@ -38,7 +38,7 @@ _NO_ID = "0-0"
 """An entry that is to have this id is refused, after all else that may be refused."""
 
 
-class StreamFailed(Exception):
+class StreamFailed(HookTrouble):
     """An entry was not added, or nobody knows; ``str()`` is a sentence."""
 
 

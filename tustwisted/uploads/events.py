@@ -140,7 +140,9 @@ class Events:
             case EventType.POST_CREATE:
                 return is_there
             case EventType.POST_FINISH:
-                return is_finished
+                # Whoever removes an upload settles first.  So one that is not there was
+                # finished, and then somebody has taken its file away.
+                return is_finished or not is_there
             case _:
                 return not is_there
 
