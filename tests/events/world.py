@@ -99,7 +99,7 @@ class World:
             client.socket.settimeout(5)
             with suppress(OSError):
                 return client.request("OPTIONS", "/files/").status == 204
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset by one that is being killed
             pass
         return False
 
