@@ -130,7 +130,10 @@ class EndpointTests(TusdCase):
         client.begin_patch(path, 0, 10)
         client.send(b"abcd")
         self.assertEqual(client.response().status, 410)
-        self.assertEqual(self.ask(daemon, "HEAD", path).status, 404)
+        until(
+            lambda: self.ask(daemon, "HEAD", path).status == 404,
+            "the upload is removed",
+        )
 
     def test_terminate(self) -> None:
         """``RejectTermination`` keeps an upload."""

@@ -59,13 +59,11 @@ def decode_answer(content: bytes, type: EventType) -> Answer:
     if b"\\u" in content or not content.isascii():
         _require_unicode(reply)
     changes = _spelled(take(reply, "ChangeFileInfo", dict, {}))
-    names = {_REJECTS.get(type, "")}
-    if type is EventType.PRE_ACCESS:
-        names |= set(_REJECTS.values())  # whatever it is called, it is a no
+    rejects = _REJECTS.get(type)
     owner = take_text(reply if type is EventType.PRE_ACCESS else changes, "Owner")
     return Answer(
         response=_decode_response(_spelled(take(reply, "HTTPResponse", dict, {}))),
-        reject=any(take(reply, name, bool, False) for name in sorted(names)),
+        reject=rejects is not None and take(reply, rejects, bool, False),
         stop=take(reply, "StopUpload", bool, False),
         upload_id=take_text(changes, "ID") or None,
         metadata=_decode_metadata(changes),
