@@ -9,9 +9,10 @@
 # make fuzz       40,000 hostile requests to the real daemon, two seeds, about a minute
 #                 (one more: .venv/bin/python -m tests.fuzz --requests 20000 --seed 3;
 #                 a finding says how to play it again; make test sends 2,000)
-# make campaign   eight minutes of what make trial does a part of: every story of a
-#                 take-over in the store against every other one, frozen at each call; and
-#                 clients that upload while workers, daemons and Redis are killed and frozen
+# make campaign   twelve minutes of what make trial does a part of: every story of a
+#                 take-over in the store against every other one, frozen at each call;
+#                 stores that die or lose power at each call; and clients that upload
+#                 while workers, daemons and Redis are killed and frozen
 # make events-campaign  ten minutes: a daemon is killed 120 times, then one with two
 #                 workers, and all events must reach a hook that often fails, in order
 #                 (others: .venv/bin/python -m tests.events --kills 100 --seed 3)
@@ -67,7 +68,10 @@ fuzz: .venv/.dev
 
 campaign: .venv/.dev
 	TUSTWISTED_CAMPAIGN=1 $(BIN)/python -W default -m twisted.trial \
-		tests.store.test_takeover
+		tests.store.test_takeover tests.store.test_power \
+		tests.store.test_placing_crashes tests.store.test_chosen_path \
+		tests.store.test_replacement tests.store.test_concatenation \
+		tests.integration.test_concatenation_killed
 	$(BIN)/python -m tests.chaos --locker file --seconds 60 --seed 1
 	$(BIN)/python -m tests.chaos --locker redis --seconds 90 --seed 2
 

@@ -11,6 +11,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.campaign import tried
 from tests.integration.content import MIB, make_bytes
 from tests.integration.daemon import environment, twistd_program, until
 from tests.integration.leftovers import without_record
@@ -19,7 +20,7 @@ from tests.integration.test_concatenation import SLOW_DISK, final, upload_part
 
 SWEEP_ONCE = Path(__file__).with_name("sweep_once.py")
 
-KILLS = 50
+KILLS = tried(50, 15)
 SEED = 2024
 
 
@@ -42,7 +43,7 @@ class KilledTests(SynchronousTestCase):
         found = self.program.directory.iterdir()
         return [p.name for p in found if p.suffix == "" and p.name[0] != "."]
 
-    def test_50_kills(self) -> None:
+    def test_kills(self) -> None:
         """After each kill and start, each final is 404 or whole (T-191, D13)."""
         random = Random(SEED)
         for _ in range(KILLS):
@@ -54,7 +55,7 @@ class KilledTests(SynchronousTestCase):
         # Every kill was in the middle of something, and not always of the same thing.
         self.assertEqual(len(self.whole | {p.name for p in data}), len(self.new()))
         self.assertGreater(len(data), KILLS // 3)
-        self.assertGreater(len(self.whole), 3)
+        self.assertGreater(len(self.whole), KILLS // 16)
         self.check_what_a_sweep_removes()
 
     def kill_at(self, progress: float) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.campaign import tried
 from tests.store import test_faults
 from tests.store.support import (
     FAULTS,
@@ -353,6 +354,7 @@ class FaultsThereTests(test_faults.FaultTests):
     """Any call fails for an upload whose bytes lie elsewhere."""
 
     bytes_path = "bytes/of/u"
+    durabilities = tried(tuple(Durability), (Durability.FINISH,))
 
 
 class SweepTests(LeftoverCase):

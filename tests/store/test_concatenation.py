@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from tests.campaign import tried
 from tests.receive.support import HandDisk
 from tests.store.forgetful import ForgetfulFiles
 from tests.store.support import (
@@ -422,7 +423,7 @@ class DeathTests(_ConcatenationCase):
     def test_power_lost(self) -> None:
         """So it is when the power fails, where anything is promised (T-191, D13)."""
         for durability in (Durability.FINISH, Durability.STRICT):
-            for power in range(20):
+            for power in range(tried(20, 6)):
                 number = 1
                 while self.die_at(number, "middle", durability, power):
                     number += 1

@@ -39,6 +39,9 @@ class FaultTests(StoreCase):
     bytes_path = ID
     """Where the bytes lie."""
 
+    durabilities = tuple(Durability)
+    """What promises are tried."""
+
     def story(self, store: FileStore) -> None:
         """Do all that is done to an upload, going on from where it is."""
         try:
@@ -103,7 +106,7 @@ class FaultTests(StoreCase):
 
     def test_one_call_fails(self) -> None:
         """An error at any call costs nothing that was told to be stored."""
-        for durability in Durability:
+        for durability in self.durabilities:
             for error in FAULTS.values():
                 number = 1
                 while self.fail_at(ForgetfulFiles(), durability, error, number):
@@ -112,7 +115,7 @@ class FaultTests(StoreCase):
 
     def test_the_disk_is_full_from_a_call_on(self) -> None:
         """A disk that is full from any call on keeps what was on it."""
-        for durability in Durability:
+        for durability in self.durabilities:
             number = 1
             while self.fail_at(
                 ForgetfulFiles(), durability, errno.ENOSPC, number, lasts=True

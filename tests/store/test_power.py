@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.campaign import tried
 from tests.store.forgetful import ForgetfulFiles
 from tests.store.support import DieAt, Killed, intercepted, run, steady
 from tustwisted.errors import TusError, UploadExists, UploadNotFound
@@ -283,6 +284,9 @@ STORY: Sequence[Deed] = [
 ]
 
 
+MOMENTS = ("before", "middle", "after") * tried(2, 1)
+
+
 class EveryCallTests(SynchronousTestCase):
     """
     One story, ended at each call that the store makes, in each way.
@@ -317,7 +321,7 @@ class EveryCallTests(SynchronousTestCase):
         """Killed at any call, the store goes on with all that it has told."""
         for durability in Durability:
             for call in self.calls(durability):
-                for number, moment in enumerate(("before", "middle", "after") * 2):
+                for number, moment in enumerate(MOMENTS):
                     world = self.end_at(durability, call, moment, number)
                     world.start()
                     for upload_id in IDS:
@@ -328,7 +332,7 @@ class EveryCallTests(SynchronousTestCase):
         """If the power fails at any call, what was promised against that is there."""
         for durability in (Durability.FINISH, Durability.STRICT):
             for call in self.calls(durability):
-                for seed in range(8):
+                for seed in range(tried(8, 3)):
                     world = self.end_at(durability, call, "after", seed)
                     world.lose_power(seed)
                     world.start()

@@ -10,6 +10,7 @@ import os
 from random import Random
 from typing import Any
 
+from tests.campaign import tried
 from tests.store.forgetful import ForgetfulFiles
 from tests.store.support import (
     FAULTS,
@@ -390,7 +391,7 @@ class PowerTests(StoreCase):
                 self.flushLoggedErrors(Killed)
                 reached = plan.count >= plan.number
                 told = self.told, self.is_finished
-                for seed in range(6):
+                for seed in range(tried(6, 2)):
                     self.told, self.is_finished = told
                     lost = files.lose_power(Random(seed))
                     self.check(lost, durability, f"{durability} {number} {seed}")
@@ -400,7 +401,7 @@ class PowerTests(StoreCase):
     def test_the_name_of_the_copy(self) -> None:
         """It is safe before a record tells of bytes that the old file has not."""
         for durability in (Durability.FINISH, Durability.STRICT):
-            for seed in range(150):
+            for seed in range(tried(150, 50)):
                 files = ForgetfulFiles()
                 self.begin_frozen(files, durability)
 

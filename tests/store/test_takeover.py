@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.campaign import tried
 from tests.store.takeover import ID, LENGTH, Holder, Story, World, frozen_at
 from tustwisted.errors import TusError, UploadNotFound
 from tustwisted.protocol.upload import UploadState
@@ -31,9 +32,6 @@ STORIES: dict[str, Story] = {
     "remove": Holder.remove,
     "look": Holder.look,
 }
-
-IS_CAMPAIGN = bool(os.environ.get("TUSTWISTED_CAMPAIGN"))
-"""Leave nothing out, which takes minutes."""
 
 KEEPING_THE_FILE = {"set the length", "look"}
 """Who does this leaves the data file to whoever has it open."""
@@ -139,7 +137,7 @@ class EveryCallTests(TakeoverCase):
         before: tuple[Story, str] | None = None,
     ) -> None:
         """Play every story against some; in a campaign, against all."""
-        successors = STORIES if IS_CAMPAIGN else successors
+        successors = tried(STORIES, successors)
         for first, second in itertools.product(STORIES, successors):
             self.play(durability, first, second, before)
 
@@ -204,7 +202,7 @@ class ThreeHoldersTests(TakeoverCase):
 
     def play_all(self, durability: Durability, step: int, *names: str) -> None:
         """Freeze both at many calls; in a campaign, at all."""
-        step = 1 if IS_CAMPAIGN else step
+        step = tried(1, step)
         for first in range(1, 60, step):
             for second in range(1 + first % step, 60, step):
                 try:

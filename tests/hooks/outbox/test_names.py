@@ -49,7 +49,7 @@ class NameTests(SynchronousTestCase):
         self.assertLess(len(name), len(upload_id) + 25)
 
     @given(st.lists(st.tuples(ids, st.integers(0, 10**9), kinds), min_size=2))
-    @steady(100)
+    @steady(25)
     def test_sorted(self, lives: list[tuple[str, int, EventType]]) -> None:
         """Names of an upload stand together, by life, in the order of its events."""
         events = [make_event(kind, i, created_s=s / 1000) for i, s, kind in lives]
