@@ -5,22 +5,19 @@ Run ``python -m bench.hooks [--uploads 2000] [--rounds 3] [--durability none]``.
 upload is a POST and a PATCH of 4 KiB, made on 8 connections that stay; the receiver is
 a process of its own that answers ``{}`` as fast as Python can.
 
-Two cores that others used much more than this (load 10), so that rates say little, and
-CPU times are higher than on a quiet machine; 500 uploads, 4 rounds, median
+Two shared cores, nothing else at work, calls by treq; 400 uploads, 2 rounds, mean
 (least to most):
 
 =================  ===================  =====================
 hooks              uploads/s            CPU ms per upload
 =================  ===================  =====================
-none               113 (68-146)         6.4 (6.0-7.1)
-post-finish alone  61 (32-85)           9.9 (9.0-10.7)
-all events         20 (17-23)           18.6 (16.8-21.0)
+none               221 (189-252)        4.7 (4.0-5.4)
+post-finish alone  143 (137-150)        7.2 (6.7-7.6)
+all events         62 (52-71)           17.0 (13.7-20.3)
 =================  ===================  =====================
 
 All events are six calls here: pre-access twice, pre-create, post-create, pre-finish and
-post-finish; the uploads are too short for post-receive.  A question costs some 1.6 ms
-of these, half of it in Twisted's client, and what is kept and told 2.5 ms.  Earlier on,
-with half of that load, all events were 41 (38-44) uploads per second, and none 106.
+post-finish; the uploads are too short for post-receive.
 """
 
 from __future__ import annotations
