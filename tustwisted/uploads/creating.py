@@ -154,15 +154,17 @@ class Creating:
             metadata are too long.
         """
         is_renamed = upload.upload_id != wish.upload_id
+        is_chosen = is_named or is_renamed
         told = self._with_storage(upload)
         try:
-            if not (is_named or is_renamed or self._is_told):
+            if not (is_chosen or self._is_told):
                 yield
                 return
-            if is_named or is_renamed:
+            if is_chosen:
                 await self._require_free(upload.upload_id)
             async with self._locks.held(upload.upload_id):
-                await self._events.settle(upload.upload_id)
+                if is_chosen:  # else nothing of it can have been left
+                    await self._events.settle(upload.upload_id)
                 async with self._events.about(EventType.POST_CREATE, told, caller):
                     yield
         except UploadExists as error:
