@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -77,8 +78,6 @@ class Hooks:
         :raises HookFailed: one of them failed; the log says how.
         :raises ServerShutdown: they were cut off.
         """
-        if event.type not in self.wanted:
-            return Answer()
         asking = Deferred.fromCoroutine(self._ask(event))
         self._asking.add(asking)
         try:
@@ -122,20 +121,20 @@ async def ask_one(hook: IHook, event: Event) -> Answer:
         return answer
     except CancelledError:
         raise
-    except HookTrouble as error:
-        log.error(
-            "hook {hook} failed at {event} of {upload_id}: {problem}",
-            hook=hook.name,
-            event=event.type.value,
-            upload_id=event.upload_id,
-            problem=str(error),
-        )
-        raise HookFailed from error
     except Exception as error:
-        log.failure(
-            "hook {hook} failed at {event} of {upload_id}",
-            hook=hook.name,
-            event=event.type.value,
-            upload_id=event.upload_id,
-        )
+        _log_failed(hook, event, error)
         raise HookFailed from error
+
+
+def _log_failed(hook: IHook, event: Event, error: Exception) -> None:
+    what = "hook {hook} failed at {event} of {upload_id}"
+    facts: dict[str, Any] = {
+        "hook": hook.name,
+        "event": event.type.value,
+        "upload_id": event.upload_id,
+    }
+    if isinstance(error, HookTrouble):  # its sentence says it all
+        said = f"{what}: {{problem}}"
+        log.error(said, problem=str(error), **facts)
+    else:
+        log.failure(what, **facts)

@@ -20,14 +20,6 @@ from tustwisted.uploads.caller import Caller
 
 log = Logger()
 
-_BEFORE = {
-    EventType.POST_CREATE: (),
-    EventType.POST_FINISH: (EventType.POST_CREATE,),
-    EventType.POST_TERMINATE: (EventType.POST_CREATE,),
-    EventType.POST_EXPIRE: (EventType.POST_CREATE,),
-}
-"""Which durable events come before another one, but for the finish before an end."""
-
 
 @define(eq=False)
 class Events:
@@ -180,7 +172,7 @@ class Events:
 
         Told by its state, so that no crash can lose count.
         """
-        before = set(_BEFORE[kind])
+        before = set() if kind is EventType.POST_CREATE else {EventType.POST_CREATE}
         if kind is not EventType.POST_FINISH and upload.state is UploadState.FINISHED:
             before.add(EventType.POST_FINISH)
         return 1 + len(before & self.hooks.wanted)
