@@ -3,6 +3,7 @@
 # make test       all that must pass: lint, types, docs, trial
 # make lint       ruff: rules and formatting        make types   mypy, strict
 # make docs       pydoctor and Sphinx, into docs/_build/html
+# make config-docs  write docs/settings.rst and docs/tus.toml anew, from the schema
 # make trial      the tests alone (some of them: make trial TESTS=tests.protocol)
 # make test-clients  other people's clients against the daemon, none of them left out;
 #                 needs node, npm and curl too (make trial runs those that are there)
@@ -34,7 +35,7 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 	--no-annotate \
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
-.PHONY: run test lint types docs trial test-clients fuzz campaign events-campaign coverage lock \
+.PHONY: run test lint types docs config-docs trial test-clients fuzz campaign events-campaign coverage lock \
 	clean
 
 # No pid file: one left by a killed server could name a living process by chance.
@@ -49,6 +50,10 @@ lint: .venv/.dev
 
 types: .venv/.dev
 	$(BIN)/mypy
+
+# The reference of the settings and the sample file, from the schema.
+config-docs: .venv/.run
+	$(BIN)/python docs/write_settings.py
 
 docs: .venv/.dev
 	$(BIN)/towncrier build --draft --version next >/dev/null

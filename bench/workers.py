@@ -51,6 +51,7 @@ from typing import Any
 from attrs import define, field
 
 from bench.one_patch import Process, answer
+from tustwisted.config.settings import Settings
 from tustwisted.workers.balance import Balance, shared_memory
 
 WAYS = ("reuseport", "greedy", "chance", "counted")
@@ -107,12 +108,10 @@ def serve(way: str, numbers: Sequence[int], directory: str) -> None:
     from twisted.internet import reactor  # noqa: PLC0415
 
     from tustwisted.making import make_daemon  # noqa: PLC0415
-    from tustwisted.tap import Options  # noqa: PLC0415
 
     place, number, workers, memory = numbers
     balance = Balance(memory, workers) if way == "counted" else None
-    options = Options()
-    options.parseOptions(["--port", "0", "--upload-dir", f"{directory}/{number}"])
+    settings = Settings(port=("0",), upload_dir=f"{directory}/{number}")
 
     def counted(connections: int) -> None:
         if balance is not None:
@@ -120,7 +119,7 @@ def serve(way: str, numbers: Sequence[int], directory: str) -> None:
 
     service = make_daemon(
         reactor,
-        options,
+        settings,
         failed=reactor.stop,
         listening=Listening(reactor, way, place, balance, number),
         counted=counted,

@@ -1,4 +1,4 @@
-"""The hooks that the options of ``twistd tus`` ask for."""
+"""The hooks that the settings ask for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tustwisted.hookmaking import make_hook_settings, make_hooks
+from tests.config.support import settings
+from tustwisted.hookmaking import make_hooks
 from tustwisted.hooks.functions import FunctionHook
-from tustwisted.hooks.settings import HookSettings
 from tustwisted.interfaces import IHook
 from tustwisted.protocol.events import EventType
-from tustwisted.tap import Options
 
 
 def make_remembering(reactor: Any) -> IHook:
@@ -24,25 +23,18 @@ def make_remembering(reactor: Any) -> IHook:
     return FunctionHook(f"of-{type(reactor).__name__.lower()}", {})
 
 
-def options(*words: str) -> Options:
-    """Parse a command line."""
-    parsed = Options()
-    parsed.parseOptions(list(words))
-    return parsed
-
-
 class MakeHooksTests(SynchronousTestCase):
     """Which hooks there are."""
 
     def test_none(self) -> None:
         """Nobody asked for any."""
-        self.assertEqual(make_hooks(Clock(), options()), [])
+        self.assertEqual(make_hooks(Clock(), settings()), [])
 
     def test_kinds(self) -> None:
         """Each kind is made, in the order in which they are asked."""
         hooks = make_hooks(
             Clock(),
-            options(
+            settings(
                 *("--hooks-python", f"{__name__}:make_remembering"),
                 *("--hooks-http", "http://a/", "--hooks-http", "http://b/"),
                 *("--hooks-dir", "hooks"),
@@ -65,23 +57,10 @@ class MakeHooksTests(SynchronousTestCase):
     def test_cannot_be_made(self) -> None:
         """A hook in Python that cannot be made is one sentence."""
         name = "tests.test_hookmaking:nothing"
-        made = options("--hooks-python", name)
+        made = settings("--hooks-python", name)
         error = str(self.assertRaises(SystemExit, make_hooks, Clock(), made))
         self.assertIn(f"--hooks-python {name}: ", error)
         self.assertNotIn("\n", error)
-
-    def test_settings(self) -> None:
-        """What holds for all of them is told."""
-        words = (
-            *("--hooks-http", "http://a/", "--hooks-http-forward-headers", "Cookie"),
-            *("--progress-hooks-interval", "5s", "--progress-hooks-bytes", "1KiB"),
-            *("--hooks-outbox-limit", "7", "--hooks-give-up-after", "1m"),
-        )
-        self.assertEqual(
-            make_hook_settings(options(*words)),
-            HookSettings(5.0, 1024, 7, 60.0, ("Cookie",)),
-        )
-        self.assertEqual(make_hook_settings(options()), HookSettings())
 
 
 class ImportTests(SynchronousTestCase):
@@ -90,9 +69,10 @@ class ImportTests(SynchronousTestCase):
     def test_unused(self) -> None:
         """A daemon without hooks imports none of them."""
         code = (
-            "import sys; from tustwisted.tap import Options; import tustwisted.making\n"
+            "import sys; import tustwisted.making, tustwisted.tap\n"
+            "from tustwisted.config.settings import Settings\n"
             "from tustwisted.hookmaking import make_hooks\n"
-            "options = Options(); options.parseOptions([]); make_hooks(None, options)\n"
+            "make_hooks(None, Settings())\n"
             "heavy = {'twisted.web.client', 'txredisapi', 'tustwisted.hooks.http',"
             " 'tustwisted.hooks.process', 'tustwisted.hooks.redis_stream'}\n"
             "print(heavy & sys.modules.keys())"

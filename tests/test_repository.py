@@ -24,25 +24,21 @@ LAYERS = (
 """The rooms, lowest first: each may import from its own layer and from lower ones."""
 
 WIRING = {
-    "accessoptions",
+    "accessmaking",
     "__main__",
     "admin",
+    "config",
     "command",
     "eventcommands",
     "tap",
-    "weboptions",
     "service",
     "starting",
     "daemon",
     "sweeper",
     "housekeeping",
     "lockers",
-    "lockoptions",
     "making",
     "hookmaking",
-    "hookoptions",
-    "options",
-    "placeoptions",
     "process",
     "workers",
 }

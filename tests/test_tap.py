@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer_only
 from zope.interface.verify import verifyObject
 
+from tests.config.support import parsed, settings
 from tests.web.harness import Peer, sized
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.directory import LockerKind
@@ -16,7 +17,7 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.durability import Durability
 from tustwisted.store.memory import MemoryStore
-from tustwisted.tap import Options, makeService
+from tustwisted.tap import makeService
 
 
 def make_store(directory: str, disk: IDisk) -> MemoryStore:
@@ -35,46 +36,39 @@ def make_lasting(directory: str, disk: IDisk) -> Lasting:
     return Lasting()
 
 
-def parsed(*words: str) -> Options:
-    """Parse a command line."""
-    options = Options()
-    options.parseOptions(list(words))
-    return options
-
-
 class OptionsTests(SynchronousTestCase):
     """What the command line means."""
 
     def test_defaults(self) -> None:
         """Without options it serves on loopback and stores beside it."""
-        options = parsed()
-        self.assertEqual(options["port"], ["tcp:1080:interface=127.0.0.1"])
-        self.assertEqual(options["upload-dir"], "uploads")
-        self.assertEqual(options["base-path"], "/files/")
-        self.assertIs(options["max-size"], None)
-        self.assertIs(options["durability"], Durability.FINISH)
-        self.assertEqual(options["idle-timeout"], 60)
-        self.assertEqual(options["lock-timeout"], 20)
-        self.assertIs(options["locker"], LockerKind.FILE)
-        self.assertEqual(options["lock-ttl"], 10)
-        self.assertIs(options["expire-after"], None)
-        self.assertIs(options["expire-finished-after"], None)
-        self.assertEqual(options["file-mode"], 0o664)
-        self.assertEqual(options["dir-mode"], 0o775)
-        self.assertIs(options["store"], None)
-        self.assertFalse(options["no-downloads"])
+        options = settings()
+        self.assertEqual(options.endpoints, ["tcp:1080:interface=127.0.0.1"])
+        self.assertEqual(options.upload_dir, "uploads")
+        self.assertEqual(options.base_path, "/files/")
+        self.assertIs(options.max_size, None)
+        self.assertIs(options.durability, Durability.FINISH)
+        self.assertEqual(options.idle_timeout, 60)
+        self.assertEqual(options.lock_timeout, 20)
+        self.assertIs(options.chosen_locker, LockerKind.FILE)
+        self.assertEqual(options.lock_ttl, 10)
+        self.assertIs(options.expire_after, None)
+        self.assertIs(options.expire_finished_after, None)
+        self.assertEqual(options.file_mode, 0o664)
+        self.assertEqual(options.dir_mode, 0o775)
+        self.assertIs(options.store, None)
+        self.assertTrue(options.downloads)
 
     def test_ports_add_up(self) -> None:
         """--port may be repeated, before or after the --host it means."""
-        options = parsed("-p", "1", "--host", "0.0.0.0", "--port", "unix:/run/x")
-        self.assertEqual(options["port"], ["tcp:1:interface=0.0.0.0", "unix:/run/x"])
+        options = settings("-p", "1", "--host", "0.0.0.0", "--port", "unix:/run/x")
+        self.assertEqual(options.endpoints, ["tcp:1:interface=0.0.0.0", "unix:/run/x"])
 
     def test_extensions_can_be_switched_off(self) -> None:
         """--disable names an extension that is not offered; it may be repeated."""
-        self.assertEqual(parsed()["disable"], [])
+        self.assertEqual(settings().disable, ())
         options = parsed("--disable", "termination", "--disable", "checksum")
-        expected = [Extension.TERMINATION, Extension.CHECKSUM]
-        self.assertEqual(options["disable"], expected)
+        expected = (Extension.TERMINATION, Extension.CHECKSUM)
+        self.assertEqual(options.reading.settings.disable, expected)
         service: Any = makeService(options)
         offered = service._uploads.uploads.extensions
         self.assertNotIn(Extension.TERMINATION, offered)
@@ -104,14 +98,14 @@ class OptionsTests(SynchronousTestCase):
 
     def test_lockers(self) -> None:
         """--locker names a locker; a store of one's own is not shared unasked."""
-        self.assertIs(parsed("--locker", "memory")["locker"], LockerKind.MEMORY)
+        self.assertIs(settings("--locker", "memory").locker, LockerKind.MEMORY)
         redis = ("--locker", "redis://me:secret@host/3")
-        locker = parsed(*redis, "--lock-ttl", "5s")["locker"]
+        locker = settings(*redis, "--lock-ttl", "5s").locker
         self.assertEqual(str(locker), "redis://host:6379/3")
-        self.assertEqual(parsed(*redis, "--lock-ttl", "5s")["lock-ttl"], 5)
-        self.assertIs(parsed("--store", "a:b")["locker"], LockerKind.MEMORY)
-        shared = parsed("--store", "a:b", "--locker", "file")
-        self.assertIs(shared["locker"], LockerKind.FILE)
+        self.assertEqual(settings(*redis, "--lock-ttl", "5s").lock_ttl, 5)
+        self.assertIs(settings("--store", "a:b").chosen_locker, LockerKind.MEMORY)
+        shared = settings("--store", "a:b", "--locker", "file")
+        self.assertIs(shared.chosen_locker, LockerKind.FILE)
 
     def test_bad_lockers(self) -> None:
         """An address is not repeated: a password may be in it; a lease has limits."""
@@ -134,7 +128,7 @@ class OptionsTests(SynchronousTestCase):
         ):
             words = ("--store", "a:b", f"--{option}", value)
             error = self.assertRaises(SystemExit, parsed, *words)
-            self.assertIn(f"--{option} means nothing to --store", str(error))
+            self.assertIn(f"--{option}: means nothing to --store", str(error))
 
     def test_store_of_ones_own(self) -> None:
         """--store makes the store, and what it provides is what is offered (D9)."""

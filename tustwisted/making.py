@@ -1,5 +1,5 @@
 """
-What the options of ``twistd tus`` are made into.
+What the settings are made into.
 
 Imports what may install a reactor, so it is imported when there is one.
 """
@@ -14,15 +14,15 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 
 from tustwisted.abilities import ISweeps
-from tustwisted.accessoptions import asks_who, make_access_hooks
+from tustwisted.accessmaking import make_access_hooks
+from tustwisted.config.settings import Settings
 from tustwisted.daemon import DaemonService
 from tustwisted.disk import Disk
-from tustwisted.hookmaking import make_hook_settings, make_hooks
+from tustwisted.hookmaking import make_hooks
 from tustwisted.lockers import make_locker
 from tustwisted.process import HARD_END_S, allow_many_descriptors, end_hard_after
 from tustwisted.service import UploadsService
 from tustwisted.store.named import make_named_store
-from tustwisted.tap import Options
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import everything
@@ -31,7 +31,7 @@ from tustwisted.workers.role import WorkerRole
 
 def make_daemon(
     reactor: Any,
-    options: Options,
+    settings: Settings,
     *,
     failed: Callable[[], None],
     listening: Any = None,
@@ -49,14 +49,14 @@ def make_daemon(
     :param counted: called with the number of connections whenever that changes.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
-    uploads = make_uploads(reactor, options)
+    uploads = make_uploads(reactor, settings)
     allow_many_descriptors()
-    web = options["web"]
+    web = settings.web
     site = DrainingSite(
-        below(options["base-path"], TusResource(uploads.uploads, web), web.cors),
+        below(settings.base_path, TusResource(uploads.uploads, web), web.cors),
         wants=everything,  # beside the base path, too: what is refused is not kept
-        idle_timeout_s=options["idle-timeout"],
-        header_limits=options["header-limits"],
+        idle_timeout_s=settings.idle_timeout,
+        header_limits=settings.header_limits,
         reactor=reactor,
         counted=counted,
     )
@@ -65,12 +65,12 @@ def make_daemon(
         uploads=uploads,
         site=site,
         endpoints=[
-            make_endpoint(listening or reactor, port) for port in options["port"]
+            make_endpoint(listening or reactor, port) for port in settings.endpoints
         ],
-        base_path=options["base-path"],
-        directory=options["upload-dir"],
-        store_name=options["store"],
-        is_open=not asks_who(options),
+        base_path=settings.base_path,
+        directory=settings.upload_dir,
+        store_name=settings.store,
+        is_open=not settings.asks_who,
         end_hard_in_time=partial(end_hard_after, HARD_END_S),
         failed=failed,
         serves=serves,
@@ -78,38 +78,38 @@ def make_daemon(
     )
 
 
-def make_uploads(reactor: object, options: Options) -> UploadsService:
+def make_uploads(reactor: object, settings: Settings) -> UploadsService:
     """
     Make the uploads of this process.
 
     :raises SystemExit: the store, or a hook, that is asked for cannot be made.
     """
-    directory, name = options["upload-dir"], options["store"]
+    directory, name = settings.upload_dir, settings.store
     rules: dict[str, Any] = {
         "locker": make_locker(
-            reactor, options["locker"], directory, options["lock-ttl"]
+            reactor, settings.chosen_locker, directory, settings.lock_ttl
         ),
-        "max_size_bytes": options["max-size"],
-        "lock_timeout_s": options["lock-timeout"],
+        "max_size_bytes": settings.max_size,
+        "lock_timeout_s": settings.lock_timeout,
         # Who asks is judged before anybody is asked what he may do.
         "hooks": [
-            *make_access_hooks(reactor, options),
-            *make_hooks(reactor, options),
+            *make_access_hooks(reactor, settings),
+            *make_hooks(reactor, settings),
         ],
-        "hook_settings": make_hook_settings(options),
-        "switched_off": options["disable"],
-        "expire_after_s": options["expire-after"],
-        "expire_finished_after_s": options["expire-finished-after"],
+        "hook_settings": settings.hooks,
+        "switched_off": settings.disable,
+        "expire_after_s": settings.expire_after,
+        "expire_finished_after_s": settings.expire_finished_after,
     }
     if name is None:
         return UploadsService.in_directory(
             reactor,
             directory,
-            durability=options["durability"],
-            file_mode=options["file-mode"],
-            dir_mode=options["dir-mode"],
-            placing=options["placing"],
-            finished_directory=options["finished-dir"],
+            durability=settings.durability,
+            file_mode=settings.file_mode,
+            dir_mode=settings.dir_mode,
+            placing=settings.placing,
+            finished_directory=settings.finished_dir,
             **rules,
         )
     disk = Disk(reactor)  # type: ignore[arg-type] # typed as what all reactors have
@@ -118,7 +118,9 @@ def make_uploads(reactor: object, options: Options) -> UploadsService:
     except ValueError as error:
         raise SystemExit(f"tustwisted: --store {name}: {error}") from error
     for option in ("expire-after", "expire-finished-after"):
-        if options[option] is not None and not ISweeps.providedBy(store):
+        if getattr(
+            settings, option.replace("-", "_")
+        ) is not None and not ISweeps.providedBy(store):
             raise SystemExit(
                 f"tustwisted: --{option}: {name} makes a store that cannot be swept, "
                 "so nothing in it expires: omit it"

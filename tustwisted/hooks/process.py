@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -47,6 +47,10 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path)
 
 
+def _as_set(events: Iterable[EventType]) -> frozenset[EventType]:
+    return frozenset(events)
+
+
 @implementer(IHook)
 @define(eq=False)
 class ProcessHook:
@@ -64,7 +68,7 @@ class ProcessHook:
 
     _reactor: Any
     _directory: str = field(converter=_absolute)
-    events: frozenset[EventType] = field(converter=frozenset)
+    events: frozenset[EventType] = field(converter=_as_set)
     _timeout_s: float = TIMEOUT_S
     _most_at_once: int = MOST_AT_ONCE
     _environment: Mapping[str, str] = field(factory=_environment)

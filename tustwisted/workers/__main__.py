@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from attrs import evolve
 from twisted.logger import globalLogBeginner
 from twisted.python.reflect import namedAny
 
@@ -74,10 +75,11 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     with _in_directory(orders.read_in):
         options = Options()
         options.parseOptions(sys.argv[2:])
-        options["port"] = [without_activation(port) for port in options["port"]]
+        settings = options.reading.settings
+        ports = tuple(map(without_activation, settings.endpoints))
         service = make_daemon(
             reactor,
-            options,
+            evolve(settings, port=ports),
             failed=failed,
             listening=InheritingReactor(
                 reactor, _sockets(orders.ports), lambda: balance.has_too_many(number)

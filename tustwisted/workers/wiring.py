@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from twisted.application.service import IService
 
-from tustwisted.accessoptions import asks_who
+from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
 from tustwisted.making import make_endpoint
 from tustwisted.process import end_hard_after
-from tustwisted.tap import Options
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 from tustwisted.workers.spawning import Spawner
@@ -24,18 +23,19 @@ HARD_END_S: Final = KILL_S + 2
 
 
 def make_supervisor(
-    reactor: Any, options: Options, failed: Callable[[], None]
+    reactor: Any, settings: Settings, words: Sequence[str], failed: Callable[[], None]
 ) -> IService:
     """
     Make the service that starts and keeps the workers; opens and starts nothing.
 
+    :param words: the options, as they were given.
     :param failed: called when a start fails later than at once.
     """
-    workers = options["workers"]
+    workers = settings.workers
     holding = HoldingReactor(reactor)
     spawner = Spawner(
         reactor,
-        options.words,
+        words,
         os.getcwd(),
         workers,
         lambda: [port.fileno() for port in holding.ports],
@@ -48,14 +48,14 @@ def make_supervisor(
     return Supervisor(
         clock=reactor,
         holding=holding,
-        endpoints=[make_endpoint(holding, port) for port in options["port"]],
+        endpoints=[make_endpoint(holding, port) for port in settings.endpoints],
         keepers=[Keeper(number, reactor, spawner) for number in range(1, workers + 1)],
         tell=partial(
             say_where,
-            base_path=options["base-path"],
-            directory=options["upload-dir"],
-            store_name=options["store"],
-            is_open=not asks_who(options),
+            base_path=settings.base_path,
+            directory=settings.upload_dir,
+            store_name=settings.store,
+            is_open=not settings.asks_who,
             workers=workers,
         ),
         settle=settle,

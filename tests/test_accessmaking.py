@@ -1,4 +1,4 @@
-"""Tests for :mod:`tustwisted.accessoptions`."""
+"""The hooks that the settings of who may upload ask for."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.python.threadpool import ThreadPool
-from twisted.trial.unittest import SynchronousTestCase
 
-from tustwisted.accessoptions import asks_who, make_access_hooks
+from tests.config.support import SettingsCase, settings
+from tustwisted.accessmaking import make_access_hooks
 from tustwisted.auth.either import EitherToken
 from tustwisted.auth.jwt import JwtAccess
 from tustwisted.auth.tokens import TokenFile
 from tustwisted.interfaces import IHook
-from tustwisted.tap import Options
 
 TOKENS = ("--auth-tokens", "tokens")
 JWT = (
@@ -34,31 +33,18 @@ class IdleReactor(Clock):
         return self.pool
 
 
-def parsed(*words: str) -> Options:
-    """What a command line says."""
-    options = Options()
-    options.parseOptions(list(words))
-    return options
-
-
 def made(*words: str) -> list[IHook]:
     """The hooks of a command line."""
-    return make_access_hooks(IdleReactor(), parsed(*words))
+    return make_access_hooks(IdleReactor(), settings(*words))
 
 
-class AccessOptionsTests(SynchronousTestCase):
+class AccessTests(SettingsCase):
     """Who may upload."""
-
-    def assert_ends(self, sentence: str, *words: str) -> None:
-        """The command ends with one sentence that says so."""
-        error = str(self.assertRaises(SystemExit, parsed, *words))
-        self.assertIn(sentence, error)
-        self.assertNotIn("\n", error)
 
     def test_nobody_is_asked(self) -> None:
         """Without a word there is no hook, and all may upload."""
         self.assertEqual(made(), [])
-        self.assertFalse(asks_who(parsed()))
+        self.assertFalse(settings().asks_who)
 
     def test_hooks(self) -> None:
         """Each option makes its hook; two of them one, which wants one token."""
@@ -69,22 +55,22 @@ class AccessOptionsTests(SynchronousTestCase):
         ):
             (hook,) = made(*words)
             self.assertIsInstance(hook, kind)
-            self.assertTrue(asks_who(parsed(*words)))
+            self.assertTrue(settings(*words).asks_who)
 
     def test_other_hooks(self) -> None:
         """Hooks of one's own may ask as well, if they are asked themselves."""
         http = ("--hooks-http", "http://127.0.0.1:1/")
-        self.assertTrue(asks_who(parsed(*http)))
-        self.assertTrue(asks_who(parsed("--hooks-python", "a:b")))
+        self.assertTrue(settings(*http).asks_who)
+        self.assertTrue(settings("--hooks-python", "a:b").asks_who)
         enabled = ("--hooks-enabled-events", "post-finish")
-        self.assertFalse(asks_who(parsed(*http, *enabled)))
+        self.assertFalse(settings(*http, *enabled).asks_who)
 
     def test_jwt(self) -> None:
         """All of it reaches the hook."""
         words = ("--jwt-algorithm=PS256", "--jwt-issuer=i", "--jwt-owner-claim=email")
         (hook,) = made(*JWT, *words)
         expected: Any = JwtAccess(
-            *("key", Clock(), ["RS256", "PS256"]),
+            *("key", Clock(), ("RS256", "PS256")),
             *("https://files.example", "i", "email"),
         )
         for name in ("key_file", "algorithms", "audience", "issuer", "owner_claim"):
@@ -110,7 +96,7 @@ class AccessOptionsTests(SynchronousTestCase):
         for name in ("algorithm", "audience", "issuer", "owner-claim"):
             self.assert_ends(
                 f"--jwt-{name}: means nothing without --jwt-key-file: omit it",
-                *(f"--jwt-{name}", "x"),
+                *(f"--jwt-{name}", "ES256"),
             )
 
     def test_algorithms(self) -> None:

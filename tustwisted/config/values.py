@@ -1,4 +1,4 @@
-"""How sizes, times, ports and paths are written on the command line."""
+"""How sizes, times, ports and paths are written, wherever something is configured."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(|s|m|h|d)", re.ASCII)
 _TIME_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
+
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 
@@ -68,16 +73,36 @@ def parse_base_path(text: str) -> str:
     return text.rstrip("/") + "/"
 
 
-def parse_port(text: str, host: str) -> str:
+def parse_port(text: str) -> str:
     """
     Read where to listen: a port's number, or any endpoint description.
 
-    :param host: the interface that a number alone means.
-    :returns: an endpoint description.
     :raises ValueError: the number is no port; the message says what is.
+    """
+    if text.isascii() and text.isdigit() and int(text) > 65535:
+        raise ValueError("must be a port from 0 to 65535 or an endpoint description")
+    if not text:
+        raise ValueError("must be a port or an endpoint description")
+    return text
+
+
+def describe_port(text: str, host: str) -> str:
+    """
+    Describe the endpoint that a port's number, or an endpoint description, means.
+
+    :param host: the interface that a number alone means.
     """
     if not text.isascii() or not text.isdigit():
         return text
-    if int(text) > 65535:
-        raise ValueError("must be a port from 0 to 65535 or an endpoint description")
     return f"tcp:{int(text)}:interface={host.replace(':', chr(92) + ':')}"
+
+
+def parse_switch(text: str) -> bool:
+    """
+    Read what is on or off.
+
+    :raises ValueError: it is neither; the message says how to write it.
+    """
+    if text.lower() not in _SWITCHES:
+        raise ValueError("must be true or false")
+    return _SWITCHES[text.lower()]

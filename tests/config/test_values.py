@@ -1,4 +1,4 @@
-"""How options are written."""
+"""How values are written."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tustwisted.config import (
+from tustwisted.config.values import (
+    describe_port,
     parse_base_path,
     parse_mode,
     parse_port,
     parse_size,
+    parse_switch,
     parse_time,
 )
 
@@ -86,9 +88,18 @@ class ConfigTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """A number means a port of the host, anything else is left as it is."""
-        self.assertEqual(
-            parse_port("1080", "127.0.0.1"), "tcp:1080:interface=127.0.0.1"
-        )
-        self.assertEqual(parse_port("1", "::1"), "tcp:1:interface=\\:\\:1")
-        self.assertEqual(parse_port("unix:/run/tus.sock", "x"), "unix:/run/tus.sock")
-        self.assert_refused(lambda text: parse_port(text, "127.0.0.1"), "65536")
+        for text, host, description in (
+            ("1080", "127.0.0.1", "tcp:1080:interface=127.0.0.1"),
+            ("1", "::1", "tcp:1:interface=\\:\\:1"),
+            ("unix:/run/tus.sock", "x", "unix:/run/tus.sock"),
+        ):
+            self.assertEqual(describe_port(parse_port(text), host), description)
+        self.assert_refused(parse_port, "65536", "")
+
+    def test_switches(self) -> None:
+        """True and false may be written in the ways that are usual."""
+        for text in ("true", "True", "yes", "on", "1"):
+            self.assertIs(parse_switch(text), True)
+        for text in ("false", "FALSE", "no", "off", "0"):
+            self.assertIs(parse_switch(text), False)
+        self.assert_refused(parse_switch, "", "2", "enabled", "null")

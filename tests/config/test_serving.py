@@ -1,4 +1,4 @@
-"""The options of ``twistd tus`` for what stands on the wire."""
+"""The settings of what stands on the wire."""
 
 from __future__ import annotations
 
@@ -6,51 +6,39 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.support import SettingsCase, parsed, settings
 from tests.web.harness import Peer
-from tustwisted.tap import Options, makeService
+from tustwisted.tap import makeService
 from tustwisted.web.cors import CorsPolicy
 from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.settings import WebSettings
 
 
-def settings(*words: str) -> WebSettings:
+def web(*words: str) -> WebSettings:
     """What a command line means on the wire."""
-    options = Options()
-    options.parseOptions(list(words))
-    web: WebSettings = options["web"]
-    return web
+    return settings(*words).web
 
 
-class WebOptionsCase(SynchronousTestCase):
-    """Knows how the command ends."""
-
-    def assert_ends(self, sentence: str, *words: str) -> None:
-        """The command ends with one sentence that says so."""
-        error = str(self.assertRaises(SystemExit, settings, *words))
-        self.assertIn(sentence, error)
-        self.assertNotIn("\n", error)
-
-
-class CorsTests(WebOptionsCase):
+class CorsTests(SettingsCase):
     """Which pages may upload."""
 
     def test_default(self) -> None:
         """Without a word, all origins may, without credentials (T-193)."""
-        self.assertEqual(settings().cors, CorsPolicy())
+        self.assertEqual(web().cors, CorsPolicy())
 
     def test_origins_add_up(self) -> None:
         """--cors-origin may be repeated (T-196)."""
         words = ("--cors-origin", "https://A.example", "--cors-origin=http://*.b")
         expected = CorsPolicy(origins=["https://a.example", "http://*.b"])
-        self.assertEqual(settings(*words).cors, expected)
+        self.assertEqual(web(*words).cors, expected)
 
     def test_off(self) -> None:
         """``none`` switches it off (T-204)."""
-        self.assertIsNone(settings("--cors-origin", "none").cors)
+        self.assertIsNone(web("--cors-origin", "none").cors)
 
     def test_more(self) -> None:
         """Credentials and headers have options (T-195, T-199, T-201)."""
-        found = settings(
+        found = web(
             *("--cors-credentials", "--cors-origin", "*"),
             *("--cors-allow-header", "X-A", "--cors-allow-header", "X-B"),
             *("--cors-expose-header", "X-C"),
@@ -78,19 +66,19 @@ class CorsTests(WebOptionsCase):
         self.assert_ends("--cors-credentials: must come with", "--cors-credentials")
 
 
-class ProxyTests(WebOptionsCase):
+class ProxyTests(SettingsCase):
     """How new uploads' URLs are told."""
 
     def test_default(self) -> None:
         """Without a word no proxy is trusted (T-243)."""
-        self.assertEqual(settings(), WebSettings())
+        self.assertEqual(web(), WebSettings())
 
     def test_options(self) -> None:
         """Each setting has an option (T-053, T-244, T-253)."""
-        self.assertEqual(settings("--behind-proxy"), WebSettings(behind_proxy=True))
-        found = settings("--public-url", "https://a.example/up")
+        self.assertEqual(web("--behind-proxy"), WebSettings(behind_proxy=True))
+        found = web("--public-url", "https://a.example/up")
         self.assertEqual(found.public_url, "https://a.example/up/")
-        self.assertTrue(settings("--relative-location").relative_location)
+        self.assertTrue(web("--relative-location").relative_location)
 
     def test_bad_values(self) -> None:
         """What is no URL, and two wishes at once, end the command with a sentence."""
@@ -101,7 +89,7 @@ class ProxyTests(WebOptionsCase):
         self.assert_ends("--relative-location: must not come with", *words)
 
 
-class HeaderTests(WebOptionsCase):
+class HeaderTests(SettingsCase):
     """How large the head of a request may be."""
 
     def test_sizes(self) -> None:
@@ -111,10 +99,8 @@ class HeaderTests(WebOptionsCase):
             (["--max-header-size", "16KiB"], 16_384),
             (["--max-header-size", "1MiB"], 2**20),
         ):
-            options = Options()
-            options.parseOptions(words)
             expected = HeaderLimits(size_bytes=size_bytes)
-            self.assertEqual(options["header-limits"], expected)
+            self.assertEqual(settings(*words).header_limits, expected)
 
     def test_bad_values(self) -> None:
         """Too little, too much and no size at all end the command with a sentence."""
@@ -128,10 +114,8 @@ class ServiceTests(SynchronousTestCase):
 
     def test_cors_everywhere(self) -> None:
         """The policy holds at the base path and beside it (T-193, T-196)."""
-        options = Options()
         words = ("--cors-origin", "https://a.example", "--upload-dir", self.mktemp())
-        options.parseOptions(words)
-        service: Any = makeService(options)
+        service: Any = makeService(parsed(*words))
         statuses = []
         for path in (b"/files/", b"/elsewhere"):
             for origin in (b"https://a.example", b"https://b.example"):
@@ -147,10 +131,8 @@ class ServiceTests(SynchronousTestCase):
 
     def test_header_limits(self) -> None:
         """The daemon's site has the limits that were chosen (T-082)."""
-        options = Options()
         words = ("--max-header-size", "128KiB", "--upload-dir", self.mktemp())
-        options.parseOptions(words)
-        service: Any = makeService(options)
+        service: Any = makeService(parsed(*words))
         for size, status in ((120_000, 404), (140_000, 400)):
             peer = Peer(service._site)
             peer.send(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * size + b"\r\n\r\n")

@@ -1,36 +1,27 @@
-"""The options of ``twistd tus`` for what becomes of finished files."""
+"""The settings of what becomes of finished files."""
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
+from tests.config.support import SettingsCase, settings
 from tustwisted.protocol.filenames import FileNameTemplate, Placing
-from tustwisted.tap import Options
 
 
-def parsed(*words: str) -> Options:
-    """Parse a command line."""
-    options = Options()
-    options.parseOptions(list(words))
-    return options
-
-
-class PlaceOptionsTests(SynchronousTestCase):
+class FinishingTests(SettingsCase):
     """What a command line means."""
 
     def placing(self, *words: str) -> Placing | None:
         """Tell what becomes of finished files that go to ``done``."""
-        options = parsed("--finished-dir", "done", *words)
-        self.assertEqual(options["finished-dir"], "done")
-        found = options["placing"]
+        options = settings("--finished-dir", "done", *words)
+        self.assertEqual(options.finished_dir, "done")
+        found = options.placing
         assert isinstance(found, Placing)
         return found
 
     def test_default(self) -> None:
         """Without a word nothing becomes of them."""
-        options = parsed()
-        self.assertIsNone(options["placing"])
-        self.assertIsNone(options["finished-dir"])
+        options = settings()
+        self.assertIsNone(options.placing)
+        self.assertIsNone(options.finished_dir)
 
     def test_a_directory_alone(self) -> None:
         """They are linked there, by the names that clients call them."""
@@ -63,12 +54,13 @@ class PlaceOptionsTests(SynchronousTestCase):
                 "../x: must not have",
             ),
             ((*there, "--finished-by", "copy"), "copy: must be link or move"),
-            (("--finished-dir", ""), "--finished-dir: must name a directory"),
+            (
+                ("--finished-dir", ""),
+                "--finished-dir : must name a file or a directory",
+            ),
             (("--finished-name", "a"), "--finished-name: means nothing without"),
             (("--finished-by", "move"), "--finished-by: means nothing without"),
             (("--drop-records",), "--drop-records: means nothing without"),
-            ((*there, "--store", "a:b"), "--finished-dir means nothing to --store"),
+            ((*there, "--store", "a:b"), "--finished-dir: means nothing to --store"),
         ):
-            error = str(self.assertRaises(SystemExit, parsed, *words))
-            self.assertIn(sentence, error)
-            self.assertNotIn("\n", error)
+            self.assert_ends(sentence, *words)

@@ -1,4 +1,4 @@
-"""The options of ``twistd tus`` for hooks."""
+"""The settings of hooks."""
 
 from __future__ import annotations
 
@@ -8,47 +8,41 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.support import SettingsCase, parsed, settings
 from tustwisted.hooks.address import parse_hook_url
 from tustwisted.hooks.retry import RetryRule
 from tustwisted.hooks.rules import HttpRules
+from tustwisted.hooks.settings import HookSettings
 from tustwisted.lock.redis.url import parse_redis_url
 from tustwisted.protocol.events import EventType
-from tustwisted.tap import Options
 
 URL = "http://hooks.example/x"
 
 
-def parsed(*words: str) -> Options:
-    """Parse a command line."""
-    options = Options()
-    options.parseOptions(list(words))
-    return options
-
-
-class HookOptionsTests(SynchronousTestCase):
+class HookSettingsTests(SynchronousTestCase):
     """What a command line means."""
 
     def test_defaults(self) -> None:
         """Without a word there are no hooks; their settings are tusd's, or generous."""
-        options = parsed()
-        self.assertEqual((options["hooks-http"], options["hooks-python"]), ([], []))
-        self.assertIsNone(options["hooks-dir"])
-        self.assertIsNone(options["hooks-redis-stream"])
-        self.assertEqual(options["hooks-http-rules"], HttpRules())
-        self.assertEqual(options["hooks-enabled-events"], frozenset(EventType))
+        options = settings()
+        self.assertEqual((options.hooks_http, options.hooks_python), ((), ()))
+        self.assertIsNone(options.hooks_dir)
+        self.assertIsNone(options.hooks_redis_stream)
+        self.assertEqual(options.http_rules, HttpRules())
+        self.assertEqual(options.hooks_enabled_events, frozenset(EventType))
         for name, value in (
-            ("hooks-dir-timeout", 15.0),
-            ("hooks-redis-stream-length", 100_000),
-            ("progress-hooks-interval", 1.0),
-            ("progress-hooks-bytes", 16 * 2**20),
-            ("hooks-outbox-limit", 100_000),
-            ("hooks-give-up-after", 86400.0),
+            ("hooks_dir_timeout", 15.0),
+            ("hooks_redis_stream_length", 100_000),
+            ("progress_hooks_interval", 1.0),
+            ("progress_hooks_bytes", 16 * 2**20),
+            ("hooks_outbox_limit", 100_000),
+            ("hooks_give_up_after", 86400.0),
         ):
-            self.assertEqual(options[name], value, name)
+            self.assertEqual(getattr(options, name), value, name)
 
     def test_http(self) -> None:
         """Several URLs may be given; the rules are for all of them."""
-        options = parsed(
+        options = settings(
             *("--hooks-http", URL, "--hooks-http", f"{URL}/y"),
             *("--hooks-http-forward-headers", "Authorization, X-User"),
             *("--hooks-http-retry", "5", "--hooks-http-backoff", "0.5s"),
@@ -56,10 +50,10 @@ class HookOptionsTests(SynchronousTestCase):
             *("--hooks-http-max-in-flight", "8", "--hooks-http-secret-file", "s"),
         )
         self.assertEqual(
-            options["hooks-http"], [parse_hook_url(URL), parse_hook_url(f"{URL}/y")]
+            options.hooks_http, (parse_hook_url(URL), parse_hook_url(f"{URL}/y"))
         )
         self.assertEqual(
-            options["hooks-http-rules"],
+            options.http_rules,
             HttpRules(
                 ("Authorization", "X-User"), RetryRule(5, 0.5), 60.0, 65536, 8, "s"
             ),
@@ -67,48 +61,51 @@ class HookOptionsTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """Events are chosen by their names."""
-        options = parsed(
+        options = settings(
             "--hooks-dir", "d", "--hooks-enabled-events", "pre-create, post-finish"
         )
         self.assertEqual(
-            options["hooks-enabled-events"],
+            options.hooks_enabled_events,
             {EventType.PRE_CREATE, EventType.POST_FINISH},
         )
 
     def test_redis(self) -> None:
         """The stream is in the Redis of the locks, or in one of its own."""
         stream = ("--hooks-redis-stream", "uploads")
-        options = parsed(*stream, "--locker", "redis://:a@h/1")
-        self.assertEqual(options["hooks-redis-url"], parse_redis_url("redis://:a@h/1"))
-        options = parsed(*stream, "--hooks-redis-url", "unix:/run/r.sock")
-        self.assertEqual(
-            options["hooks-redis-url"], parse_redis_url("unix:/run/r.sock")
-        )
+        options = settings(*stream, "--locker", "redis://:a@h/1")
+        self.assertEqual(options.redis_of_hooks, parse_redis_url("redis://:a@h/1"))
+        options = settings(*stream, "--hooks-redis-url", "unix:/run/r.sock")
+        self.assertEqual(options.redis_of_hooks, parse_redis_url("unix:/run/r.sock"))
 
     def test_others(self) -> None:
         """The others are read as what they are."""
-        options = parsed(
+        options = settings(
             *("--hooks-python", "my.hooks:make", "--hooks-python", "plugged"),
             *("--hooks-dir", "d", "--hooks-dir-timeout", "5s"),
             *("--progress-hooks-interval", "250", "--progress-hooks-bytes", "1MiB"),
             *("--hooks-outbox-limit", "10", "--hooks-give-up-after", "1h"),
         )
-        self.assertEqual(options["hooks-python"], ["my.hooks:make", "plugged"])
-        self.assertEqual(options["hooks-dir-timeout"], 5.0)
-        self.assertEqual(options["progress-hooks-interval"], 250.0)
-        self.assertEqual(options["progress-hooks-bytes"], 2**20)
-        self.assertEqual(options["hooks-outbox-limit"], 10)
-        self.assertEqual(options["hooks-give-up-after"], 3600.0)
+        self.assertEqual(options.hooks_python, ("my.hooks:make", "plugged"))
+        self.assertEqual(options.hooks_dir_timeout, 5.0)
+        self.assertEqual(options.progress_hooks_interval, 250.0)
+        self.assertEqual(options.progress_hooks_bytes, 2**20)
+        self.assertEqual(options.hooks_outbox_limit, 10)
+        self.assertEqual(options.hooks_give_up_after, 3600.0)
+
+    def test_rules_for_all(self) -> None:
+        """What holds for all hooks is told."""
+        words = (
+            *("--hooks-http", "http://a/", "--hooks-http-forward-headers", "Cookie"),
+            *("--progress-hooks-interval", "5s", "--progress-hooks-bytes", "1KiB"),
+            *("--hooks-outbox-limit", "7", "--hooks-give-up-after", "1m"),
+        )
+        expected = HookSettings(5.0, 1024, 7, 60.0, ("Cookie",))
+        self.assertEqual(settings(*words).hooks, expected)
+        self.assertEqual(settings().hooks, HookSettings())
 
 
-class RefusedTests(SynchronousTestCase):
+class RefusedTests(SettingsCase):
     """What ends the command with one sentence."""
-
-    def assert_ends(self, sentence: str, *words: str) -> None:
-        """The command ends with one sentence that says so."""
-        error = str(self.assertRaises(SystemExit, parsed, *words))
-        self.assertIn(sentence, error)
-        self.assertNotIn("\n", error)
 
     def test_bad_values(self) -> None:
         """A value that cannot be used is named."""
@@ -189,7 +186,7 @@ class ImportTests(SynchronousTestCase):
             " 'tustwisted.hooks.http', 'treq'}\n"
             "print(heavy & sys.modules.keys())"
         )
-        root = Path(__file__).resolve().parents[1]
+        root = Path(__file__).resolve().parents[2]
         found = subprocess.check_output(
             [sys.executable, "-c", code], cwd=root, text=True, timeout=60
         )
