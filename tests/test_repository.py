@@ -38,6 +38,7 @@ WIRING = {
     "housekeeping",
     "lockers",
     "making",
+    "mounting",
     "hookmaking",
     "process",
     "workers",

@@ -6,7 +6,7 @@ Imports what may install a reactor, so it is imported when there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from tustwisted.config.settings import Settings
 from tustwisted.daemon import DaemonService
 from tustwisted.disk import Disk
 from tustwisted.hookmaking import make_hooks
+from tustwisted.interfaces import IHook
 from tustwisted.lockers import make_locker
 from tustwisted.process import HARD_END_S, allow_many_descriptors, end_hard_after
 from tustwisted.service import UploadsService
@@ -78,10 +79,13 @@ def make_daemon(
     )
 
 
-def make_uploads(reactor: object, settings: Settings) -> UploadsService:
+def make_uploads(
+    reactor: object, settings: Settings, hooks: Sequence[IHook] = ()
+) -> UploadsService:
     """
     Make the uploads of this process.
 
+    :param hooks: asked and told before those of the settings.
     :raises SystemExit: the store, or a hook, that is asked for cannot be made.
     """
     directory, name = settings.upload_dir, settings.store
@@ -93,6 +97,7 @@ def make_uploads(reactor: object, settings: Settings) -> UploadsService:
         "lock_timeout_s": settings.lock_timeout,
         # Who asks is judged before anybody is asked what he may do.
         "hooks": [
+            *hooks,
             *make_access_hooks(reactor, settings),
             *make_hooks(reactor, settings),
         ],

@@ -82,12 +82,20 @@ class SettingsOptions(usage.Options):
         """
         super().postOptions()
         try:
-            self.reading = read_settings(os.environ, self[CONFIG], self.given())
+            self.reading = self.read()
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
         if self["print-config"]:
             print(written_effect(self.reading), end="")  # noqa: T201 - it was asked for
             raise SystemExit(0)
+
+    def read(self) -> Reading:
+        """
+        Read all of it, again perhaps: the file may be another one by then.
+
+        :raises ConfigurationError: it cannot be used; one sentence.
+        """
+        return read_settings(os.environ, self[CONFIG], self.given())
 
     def given(self) -> dict[str, list[str]]:
         """Tell what was given on the command line."""
