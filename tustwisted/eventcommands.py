@@ -18,6 +18,10 @@ from attrs import evolve
 from twisted.python import usage
 
 from tustwisted.command import Command, Group
+from tustwisted.config.origins import ConfigurationError
+from tustwisted.config.reading import read_settings
+from tustwisted.config.settings import Settings
+from tustwisted.config.sources import CONFIG
 from tustwisted.errors import UploadNotFound
 from tustwisted.hooks.outbox.due import Due, Kept
 from tustwisted.hooks.outbox.file import NAME
@@ -65,24 +69,39 @@ class _EventsCommand(Command):
     Works on the outbox of one upload directory.
 
     :ivar places: its files.
+    :ivar uploads: the upload directory.
+    :ivar finished: where its finished files are moved to, if they are.
     """
 
     optParameters = [  # noqa: RUF012 - usage.Options wants a list on the class
-        ["upload-dir", "d", "uploads", "Directory of the uploads."],
+        [
+            "upload-dir",
+            "d",
+            None,
+            "Directory of the uploads. [default: that of the daemon's configuration]",
+        ],
+        [CONFIG, "c", None, "File of the daemon's configuration."],
         ["hook", None, None, "Only for the hook of this name."],
     ]
 
     places: Places
+    uploads: str
+    finished: str | None
 
     def run(self) -> None:
         """Open the outbox and do it."""
-        directory = os.path.join(self["upload-dir"], NAME)
-        self.places = Places(os.path.abspath(directory), _FilesOfTheDaemon())
+        self.uploads, self.finished = self["upload-dir"], self.get("finished-dir")
+        if self.uploads is None:
+            configured = self._configured()
+            self.uploads = configured.upload_dir
+            self.finished = self.finished or configured.finished_dir
+        directory = os.path.abspath(os.path.join(self.uploads, NAME))
+        self.places = Places(directory, _FilesOfTheDaemon())
         try:
             known = self.places.hooks()
         except FileNotFoundError:
             raise usage.UsageError(
-                f"there are no events in {self['upload-dir']}: name the directory of "
+                f"there are no events in {self.uploads}: name the directory of "
                 "a daemon with --upload-dir"
             ) from None
         wanted = self["hook"]
@@ -90,6 +109,13 @@ class _EventsCommand(Command):
             names = ", ".join(known) or "none"
             raise usage.UsageError(f"there is no hook {wanted}; there are: {names}")
         self.work(known if wanted is None else [wanted])
+
+    def _configured(self) -> Settings:
+        """Read what a daemon would that is started here without options."""
+        try:
+            return read_settings(os.environ, self[CONFIG]).settings
+        except ConfigurationError as error:
+            raise usage.UsageError(str(error)) from error
 
     def work(self, hooks: list[str]) -> None:
         """Do it for some hooks."""
@@ -234,7 +260,7 @@ class ResendOptions(_EventsCommand):
 
     def _look_up(self, upload_id: str) -> UploadInfo:
         shelf = Shelf(
-            Layout(self["upload-dir"], self["finished-dir"]),
+            Layout(self.uploads, self.finished),
             OsFiles(),
             Durability.NONE,
             read_host(),
@@ -246,7 +272,7 @@ class ResendOptions(_EventsCommand):
             return look_up(shelf, upload_id).info
         except UploadNotFound:
             raise usage.UsageError(
-                f"there is no upload {upload_id} in {self['upload-dir']}"
+                f"there is no upload {upload_id} in {self.uploads}"
             ) from None
 
 

@@ -122,6 +122,15 @@ class ListTests(EventsCommandCase):
             self.assertIn("there are no events in other", told)
         self.assertEqual(os.listdir(self.place / "other"), [])
 
+    def test_directory_of_the_daemon(self) -> None:
+        """Without a word it is where the daemon's configuration has it."""
+        command = (COMMAND, "events", "list")
+        code, output = self.run_to_end(*command, TUS_UPLOAD_DIR="other")
+        self.assertIn("tustwisted: there are no events in other: ", output)
+        code, output = self.run_to_end(*command, TUS_UPLOAD="other")
+        self.assertEqual((code, output.count("\n")), (1, 1))
+        self.assertIn("TUS_UPLOAD: there is no such setting", output)
+
 
 class WrongWordsTests(EventsCommandCase):
     """What cannot be meant is one sentence, and nothing is done."""
