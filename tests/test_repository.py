@@ -40,6 +40,7 @@ WIRING = {
     "making",
     "mounting",
     "hookmaking",
+    "systemd",
     "process",
     "workers",
 }

@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
+from tests.test_systemd import Listening
 from tustwisted.daemon import DaemonService, is_beyond_loopback
 from tustwisted.disk import Disk
 from tustwisted.hooks.functions import FunctionHook
@@ -33,6 +34,7 @@ from tustwisted.service import UploadsService
 from tustwisted.starting import StartFailed
 from tustwisted.store.file import FileStore
 from tustwisted.store.memory import MemoryStore
+from tustwisted.systemd import Systemd
 from tustwisted.testing import ImmediateDisk
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
@@ -203,7 +205,7 @@ class DaemonServiceTests(TestCase):
 
     timeout = 30
 
-    def make(self, *ports: int) -> DaemonService:
+    def make(self, *ports: int, systemd: Systemd | None = None) -> DaemonService:
         """Make a daemon on these ports."""
         uploads = UploadsService.in_directory(reactor, self.mktemp())
         site = DrainingSite(
@@ -223,6 +225,7 @@ class DaemonServiceTests(TestCase):
             directory="uploads",
             end_hard_in_time=lambda: lambda: None,
             failed=lambda: None,
+            systemd=systemd,
         )
 
     def start(self, service: DaemonService) -> list[str]:
@@ -244,6 +247,31 @@ class DaemonServiceTests(TestCase):
         # The pool keeps idle connections: stopping closes them.
         await service.stopService()
         await pool.closeCachedConnections()
+
+    async def test_systemd(self) -> None:
+        """systemd is told where it serves when it does, and of a stop as it begins."""
+        listening = Listening()
+        self.addCleanup(listening.close)
+        service = self.make(0, 0, systemd=Systemd(reactor, listening.address))
+        urls = self.start(service)
+        self.assertEqual(
+            listening.told(),
+            [["READY=1", f"STATUS=serves {urls[0]} and {urls[1]}; connections: 0"]],
+        )
+        stopped = service.stopService()
+        self.assertEqual(listening.told()[0][0], "STOPPING=1")
+        await stopped
+
+    async def test_start_that_fails_is_no_readiness(self) -> None:
+        """systemd is not told that a daemon serves that could not listen."""
+        listening = Listening()
+        self.addCleanup(listening.close)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            service = self.make(port, systemd=Systemd(reactor, listening.address))
+            self.assertRaises(StartFailed, service.startService)
+        self.assertEqual(listening.told(), [])
+        await service.stopService()
 
     async def test_idle_connection_is_closed_at_once(self) -> None:
         """A connection without a request does not delay the stop (D12)."""

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from tustwisted.errors import CannotListen
 from tustwisted.service import UploadsService
 from tustwisted.starting import fail_if_failed
+from tustwisted.systemd import Systemd
 from tustwisted.waiting import WaitedTooLong, within
 from tustwisted.web.drain import DrainingSite
 
@@ -53,6 +54,7 @@ class DaemonService(Service):
     :param failed: called when a start fails later than at once.
     :param serves: called when it serves, instead of saying so in the log.
     :param recovers: see :meth:`tustwisted.service.UploadsService.keep_house`.
+    :param systemd: is told how it goes.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class DaemonService(Service):
         is_open: bool = True,
         serves: Callable[[], None] | None = None,
         recovers: bool = True,
+        systemd: Systemd | None = None,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -83,7 +86,9 @@ class DaemonService(Service):
         self._recovers = recovers
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
+        self._systemd = systemd or Systemd(clock)
         self._ports: list[IListeningPort] = []
+        self._urls: list[str] = []
         self._started: Deferred[None] | None = None
         self.problem: str | None = None
         """Why it could not start."""
@@ -117,12 +122,17 @@ class DaemonService(Service):
         self._uploads.keep_house(self._recovers)
         if self._serves is not None:
             self._serves()
+        self._systemd.serves(self._status)
+
+    def _status(self) -> str:
+        where = " and ".join(self._urls)
+        return f"serves {where}; connections: {self._site.connections}"
 
     async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
         port = await listen_at(endpoint, self._site)
         self._ports.append(port)
         if self._serves is None:
-            say_where(
+            url = say_where(
                 scheme,
                 port.getHost(),
                 base_path=self._base_path,
@@ -130,6 +140,7 @@ class DaemonService(Service):
                 store_name=self._store_name,
                 is_open=self._is_open,
             )
+            self._urls.append(url)
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12."""
@@ -138,6 +149,7 @@ class DaemonService(Service):
 
     async def _stop(self) -> None:
         has_ended = self._end_hard_in_time()
+        self._systemd.stops()
         if self._started is not None:
             self._started.cancel()
         for port in self._ports:
@@ -174,21 +186,24 @@ def say_where(
     store_name: str | None,
     is_open: bool = True,
     workers: int = 1,
-) -> None:
+) -> str:
     """
     Say in the log where is served, and warn of what that means.
 
     :param is_open: nobody is asked who he is.
+    :returns: the creation URL there.
     """
+    url = _url(scheme, address, base_path)
     log.info(
         "tustwisted serves {url} and stores {by}in {directory}{how}",
-        url=_url(scheme, address, base_path),
+        url=url,
         by="" if store_name is None else f"by {store_name} ",
         directory=os.path.abspath(directory),
         how="" if workers == 1 else f", with {workers} workers",
     )
     if is_open and is_beyond_loopback(address):
         log.warn("whoever reaches this address can upload: nobody is asked who he is")
+    return url
 
 
 def is_beyond_loopback(address: IAddress) -> bool:

@@ -44,6 +44,11 @@ class DrainingSite(StreamingSite):
         self._drained: Deferred[None] | None = None
         self._reading: Any = None
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
     # Twisted's annotation names its own proxy; all that is asked of it is IProtocol.
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
