@@ -174,6 +174,55 @@ class KeeperTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.keeper.kill()  # harmless
 
+    def test_stuck(self) -> None:
+        """A worker without a sign of life for two looks is killed at the third."""
+        process = self.serve()
+        for _ in range(2):
+            self.keeper.look()
+        self.assertFalse(process.is_killed)
+        with capturedLogs() as events:
+            self.keeper.look()
+        self.assertTrue(process.is_killed)
+        self.assertFalse(self.keeper.serves)
+        self.assertEqual(
+            events[0]["log_format"].format(**events[0]),
+            "worker 3 gives no sign of life and is killed",
+        )
+        self.clock.advance(0.2)
+        self.assertEqual(len(self.spawner.processes), 2)
+
+    def test_alive(self) -> None:
+        """One that gives signs of life, however late, is left alone."""
+        process = self.serve()
+        for _ in range(10):
+            self.keeper.look()
+            self.keeper.look()
+            process.watcher.alive()
+        self.assertFalse(process.is_killed)
+        self.assertTrue(self.keeper.serves)
+
+    def test_looks_at_those_that_serve(self) -> None:
+        """One that starts, or stops, has ends of its own, and may take its time."""
+        self.keeper.start()
+        self.look_often()
+        self.last.watcher.ready()
+        self.last.watcher.ended("ended")
+        self.look_often()
+        self.clock.advance(0.2)
+        self.look_often()
+        self.last.watcher.ready()
+        self.last.is_obedient = False
+        stopped = self.keeper.stop()
+        self.look_often()
+        self.assertFalse(any(p.is_killed for p in self.spawner.processes))
+        self.last.watcher.ended("ended")
+        self.successResultOf(stopped)
+
+    def look_often(self) -> None:
+        """Look more often than a worker that serves would survive."""
+        for _ in range(5):
+            self.keeper.look()
+
     def test_never_started(self) -> None:
         """A worker that was never started is stopped."""
         self.successResultOf(self.keeper.stop())

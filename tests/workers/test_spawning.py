@@ -48,6 +48,10 @@ class Watcher:
         """Take note."""
         self.told.append("ready")
 
+    def alive(self) -> None:
+        """Take note."""
+        self.told.append("alive")
+
     def failed(self, sentence: str) -> None:
         """Take note."""
         self.told.append(sentence)

@@ -14,8 +14,10 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.test_systemd import Listening
 from tests.workers.fakes import FakeSpawner
 from tustwisted.starting import StartFailed
+from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 from tustwisted.workers.supervisor import KILL_S, Supervisor
@@ -58,6 +60,7 @@ class Parts:
     hard_ends: list[str] = field(factory=list)
     failures: list[bool] = field(factory=list)
     holding: HoldingReactor = field(factory=lambda: HoldingReactor(object()))
+    systemd: Systemd | None = None
 
     def make(self, *endpoints: IStreamServerEndpoint, settle: Any = None) -> Supervisor:
         """Make the supervisor of two workers."""
@@ -66,11 +69,17 @@ class Parts:
             holding=self.holding,
             endpoints=[("http", endpoint) for endpoint in endpoints],
             keepers=[Keeper(n, self.clock, self.spawner) for n in (1, 2)],
-            tell=lambda *told: self.told.append(told),
+            tell=self.tell,
             settle=settle or (lambda is_settled, limit_s: None),
             end_hard_in_time=self.end_hard,
             failed=lambda: self.failures.append(True),
+            systemd=self.systemd,
         )
+
+    def tell(self, scheme: str, address: IAddress) -> str:
+        """Take note, and name a URL."""
+        self.told.append((scheme, address))
+        return f"{scheme}://here"
 
     def end_hard(self) -> Any:
         """Take note of the begin of a stop, and of its end."""
@@ -107,6 +116,49 @@ class SupervisorTests(SynchronousTestCase):
         ((scheme, host),) = self.parts.told
         self.assertEqual(scheme, "http")
         self.assertEqual((host.host, host.port), self.listening.getsockname())  # type: ignore[attr-defined]
+
+    def listen(self, watchdog_s: float | None) -> Listening:
+        """Be the systemd of the supervisor."""
+        listening = Listening()
+        self.addCleanup(listening.close)
+        self.parts.systemd = Systemd(self.parts.clock, listening.address, watchdog_s)
+        return listening
+
+    def test_systemd(self) -> None:
+        """systemd is told when all serve, who is left, and when a stop begins."""
+        listening = self.listen(watchdog_s=None)
+        supervisor = self.parts.make(self.endpoint)
+        supervisor.startService()
+        first, second = self.parts.spawner.processes
+        first.watcher.ready()
+        self.assertEqual(listening.told(), [])
+        second.watcher.ready()
+        served = "STATUS=serves http://here; workers: {} of 2"
+        self.assertEqual(listening.told(), [["READY=1", served.format(2)]])
+        for _ in range(5):  # nobody asks for signs of life
+            self.parts.clock.advance(10)
+        self.assertEqual(listening.told(), [])
+        first.watcher.ended("ended")
+        self.parts.clock.advance(10)
+        self.assertEqual(listening.told(), [[served.format(1)]])
+        supervisor.stopService()  # type: ignore[unused-awaitable]
+        self.assertEqual(listening.told()[0][0], "STOPPING=1")
+
+    def test_stuck_worker(self) -> None:
+        """With a watchdog, a worker without a sign of life is killed and replaced."""
+        listening = self.listen(watchdog_s=10.0)
+        self.start()
+        alive, stuck = self.parts.spawner.processes
+        for _ in range(3):
+            alive.watcher.alive()
+            self.parts.clock.advance(5)
+        self.assertEqual([alive.is_killed, stuck.is_killed], [False, True])
+        self.parts.clock.advance(0.2)
+        self.assertEqual(len(self.parts.spawner.processes), 3)
+        self.assertEqual(
+            listening.told()[-1],
+            ["WATCHDOG=1", "STATUS=serves http://here; workers: 1 of 2"],
+        )
 
     def test_port_that_cannot_be_had(self) -> None:
         """No worker is started without all ports; those that were opened close."""

@@ -55,7 +55,12 @@ class WireTests(SynchronousTestCase):
         self.waits_s: list[float] = []
         self.wire = Wire(self.end, self.clock.seconds, self.wait)
         self.heard: list[object] = []
-        hearing = Hearing(2, lambda: self.heard.append("ready"), self.heard.append)
+        hearing = Hearing(
+            2,
+            lambda: self.heard.append("ready"),
+            self.heard.append,
+            lambda: self.heard.append("alive"),
+        )
         self.lines = Lines(hearing.told)
         self.reader = PipeReader(self.reactor, fd, self.lines)
         self.log = Logger(namespace="tustwisted.some", observer=self.wire)
@@ -93,6 +98,12 @@ class WireTests(SynchronousTestCase):
         self.wire.failed("cannot store in 'a\nb'")
         self.reader.doRead()
         self.assertEqual(self.heard, ["ready", "cannot store in 'a\nb'"])
+
+    def test_alive(self) -> None:
+        """A sign of life is told, and is no line of the log."""
+        self.wire.alive()
+        self.assertEqual(self.events(), [])
+        self.assertEqual(self.heard, ["alive"])
 
     def test_event(self) -> None:
         """An event arrives with its fields, level, time, and whose it is."""
@@ -320,7 +331,9 @@ class LinesTests(SynchronousTestCase):
     def test_said(self) -> None:
         """A line on standard error is logged with the worker's number."""
         with capturedLogs() as events:
-            Hearing(2, lambda: None, lambda _: None).said("Segmentation fault {x}")
+            Hearing(2, lambda: None, lambda _: None, lambda: None).said(
+                "Segmentation fault {x}"
+            )
         (event,) = events
         self.assertEqual(formatEvent(event), "Segmentation fault {x}")
         self.assertEqual(event["log_system"], "worker 2 stderr#warn")

@@ -56,6 +56,8 @@ def main() -> None:
 
 def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     # Not above: these import a reactor, or what does.
+    from twisted.internet.task import LoopingCall  # noqa: PLC0415
+
     from tustwisted.making import make_daemon  # noqa: PLC0415
     from tustwisted.tap import Options  # noqa: PLC0415
 
@@ -92,6 +94,9 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     balance.tell(number, 0)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.addReader(Life(reactor, LIFE_FD))
+    if orders.alive_every_s is not None:
+        alive = LoopingCall(wire.alive)
+        alive.start(orders.alive_every_s)  # type: ignore[unused-awaitable] # no end
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tustwisted.workers.wire import EVENT, FAILED, MESSAGE, PLAIN, READY
+from tustwisted.workers.wire import ALIVE, EVENT, FAILED, MESSAGE, PLAIN, READY
 
 MOST_BYTES: Final = 2**20
 """A line that is longer comes in pieces."""
@@ -36,19 +36,25 @@ class Hearing:
     :param number: of the worker.
     :param ready: called when it serves.
     :param failed: called with the sentence that says why it cannot.
+    :param alive: called when it gives a sign of life.
     """
 
     def __init__(
-        self, number: int, ready: Callable[[], None], failed: Callable[[str], None]
+        self,
+        number: int,
+        ready: Callable[[], None],
+        failed: Callable[[str], None],
+        alive: Callable[[], None],
     ) -> None:
         self._number = number
         self._ready = ready
         self._failed = failed
+        self._alive = alive
 
     def told(self, line: str) -> None:
         """Do what a line of its wire says; one that says nothing is logged."""
-        if line == READY:
-            self._ready()
+        if line in (READY, ALIVE):
+            (self._ready if line == READY else self._alive)()
             return
         try:
             if line.startswith(FAILED):

@@ -15,6 +15,9 @@ class IWatches(Interface):
     def ready() -> None:
         """Take note that it serves."""
 
+    def alive() -> None:
+        """Take note that its reactor runs."""
+
     def failed(sentence: str) -> None:
         """Take note of why it cannot serve; its end follows."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Final
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
@@ -16,6 +17,9 @@ from tustwisted.workers.interfaces import ISpawns, IWatches, IWorkerProcess
 from tustwisted.workers.role import WorkerRole
 
 log = Logger()
+
+SILENT_LOOKS: Final = 2
+"""Who has given no sign of life between so many looks, and one more, is stuck."""
 
 
 class WorkerFailed(CannotStart):
@@ -56,6 +60,9 @@ class Keeper:
     _state: _State = field(init=False, default=_State.NEW)
     _process: IWorkerProcess | None = field(init=False, default=None)
     _started_s: float = field(init=False, default=0.0)
+    serves: bool = field(init=False, default=False)
+    """Whether it does, as far as is known."""
+    _silent_looks: int = field(init=False, default=0)
     _problem: str | None = field(init=False, default=None)
     _again: IDelayedCall | None = field(init=False, default=None)
     _stopped: Deferred[None] = field(init=False, factory=Deferred)
@@ -80,21 +87,40 @@ class Keeper:
         self._process.drain()
         return self._stopped
 
-    def kill(self) -> None:
+    def kill(self, why: str = "did not end in time") -> None:
         """End its process at once, if it has one."""
         if self._process is not None:
             log.error(
-                "worker {number} did not end in time and is killed", number=self.number
+                "worker {number} {why} and is killed", number=self.number, why=why
             )
             self._process.kill()
+
+    def look(self) -> None:
+        """
+        End it if it is stuck, so that another one takes its place.
+
+        Looks are counted, not seconds: when this process itself was held up, its
+        workers' signs of life wait to be read.
+        """
+        if self.serves and self._state is _State.KEPT:
+            self._silent_looks += 1
+            if self._silent_looks > SILENT_LOOKS:
+                self.serves = False
+                self.kill("gives no sign of life")
 
     # -- IWatches ----------------------------------------------------------------------
 
     def ready(self) -> None:
         """See :meth:`~tustwisted.workers.interfaces.IWatches.ready`."""
+        self.serves = True
+        self._silent_looks = 0
         if self._state is _State.FIRST_START:
             self._state = _State.KEPT
             self.first.callback(None)
+
+    def alive(self) -> None:
+        """See :meth:`~tustwisted.workers.interfaces.IWatches.alive`."""
+        self._silent_looks = 0
 
     def failed(self, sentence: str) -> None:
         """See :meth:`~tustwisted.workers.interfaces.IWatches.failed`."""
@@ -103,6 +129,7 @@ class Keeper:
     def ended(self, how: str) -> None:
         """See :meth:`~tustwisted.workers.interfaces.IWatches.ended`."""
         self._process = None
+        self.serves = False
         if self._state is _State.STOPPING:
             log.info("worker {number} {how}", number=self.number, how=how)
             self._stopped.callback(None)

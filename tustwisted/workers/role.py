@@ -54,6 +54,7 @@ class Orders:
     :param python_path: what the supervisor's own environment says of that.
     :param read_in: the directory in which the options were read; ``twistd`` goes to
         another one later.
+    :param alive_every_s: how often to give a sign of life; ``None``: never.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Orders:
     path: Sequence[str]
     python_path: str | None
     read_in: str
+    alive_every_s: float | None = None
 
     @property
     def role(self) -> WorkerRole:

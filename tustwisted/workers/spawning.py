@@ -52,6 +52,7 @@ class Spawner:
     :param read_in: the directory in which they were read.
     :param workers: how many there are.
     :param ports: tells the listening sockets that they inherit.
+    :param alive_every_s: how often they give a sign of life; ``None``: never.
     """
 
     _reactor: Any
@@ -59,6 +60,7 @@ class Spawner:
     _read_in: str
     _workers: int
     _ports: Callable[[], Sequence[int]]
+    _alive_every_s: float | None = None
     _balance_fd: int = field(init=False, default=-1)
     _running: set[WorkerProcess] = field(init=False, factory=set)
 
@@ -114,6 +116,7 @@ class Spawner:
             path=[name or self._read_in for name in sys.path],
             python_path=os.environ.get(PYTHON_PATH),
             read_in=self._read_in,
+            alive_every_s=self._alive_every_s,
         )
 
     def _gone(self, process: WorkerProcess, number: int) -> None:
@@ -140,7 +143,7 @@ class WorkerProcess(ProcessProtocol):
         self._reactor = reactor
         self._watcher = watcher
         self._gone = gone
-        self._hearing = Hearing(number, self._is_ready, watcher.failed)
+        self._hearing = Hearing(number, self._is_ready, watcher.failed, watcher.alive)
         self._serves = False
         self._life: int | None = None
         self.readers: list[PipeReader] = []

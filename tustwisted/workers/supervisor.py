@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory
 from tustwisted.daemon import listen_at
 from tustwisted.process import HARD_END_S
 from tustwisted.starting import fail_if_failed
+from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 
@@ -40,11 +41,14 @@ class Supervisor(Service):
     :param holding: what the endpoints listen with.
     :param endpoints: where to listen, by the scheme of their URLs.
     :param keepers: of the workers.
-    :param tell: called with each scheme and address when all workers serve.
+    :param tell: called with each scheme and address when all workers serve; returns
+        the URL there.
     :param settle: waits, until a condition holds or for some seconds, as far as that is
         possible before the reactor runs, and not at all when it does.
     :param end_hard_in_time: as for ``DaemonService``.
     :param failed: as for ``DaemonService``.
+    :param systemd: as for ``DaemonService``; its signs of life ask for those of the
+        workers.
     """
 
     def __init__(
@@ -54,10 +58,11 @@ class Supervisor(Service):
         holding: HoldingReactor,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         keepers: Sequence[Keeper],
-        tell: Callable[[str, IAddress], None],
+        tell: Callable[[str, IAddress], str],
         settle: Settle,
         end_hard_in_time: Callable[[], Callable[[], None]],
         failed: Callable[[], None],
+        systemd: Systemd | None = None,
     ) -> None:
         self._clock = clock
         self._holding = holding
@@ -67,6 +72,7 @@ class Supervisor(Service):
         self._settle = settle
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
+        self._systemd = systemd or Systemd(clock)
         self._started: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -91,8 +97,18 @@ class Supervisor(Service):
             # Not awaited: the reactor may never run.
             self._holding.close()  # type: ignore[unused-awaitable]
             raise
-        for scheme, host in hosts:
-            self._tell(scheme, host)
+        where = " and ".join([self._tell(scheme, host) for scheme, host in hosts])
+
+        def status() -> str:
+            serving = sum(keeper.serves for keeper in self._keepers)
+            return f"serves {where}; workers: {serving} of {len(self._keepers)}"
+
+        self._systemd.serves(status, self._look)
+
+    def _look(self) -> None:
+        if self._systemd.watchdog_s is not None:
+            for keeper in self._keepers:
+                keeper.look()
 
     async def _start_workers(self) -> None:
         for keeper in self._keepers:
@@ -111,6 +127,7 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         has_ended = self._end_hard_in_time()
+        self._systemd.stops()
         if self._started is not None:
             self._started.cancel()
         await self._holding.close()

@@ -22,6 +22,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 READY: Final = "ready"
+ALIVE: Final = "alive"
 FAILED: Final = "failed "
 EVENT: Final = "event "
 PLAIN: Final = "plain "
@@ -84,6 +85,10 @@ class Wire:
     def ready(self) -> None:
         """Tell that this worker serves."""
         self._tell(READY)
+
+    def alive(self) -> None:
+        """Tell that this worker's reactor runs."""
+        self._tell(ALIVE)
 
     def failed(self, sentence: str) -> None:
         """Tell why this worker cannot serve."""
