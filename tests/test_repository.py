@@ -25,6 +25,7 @@ LAYERS = (
 
 WIRING = {
     "accessmaking",
+    "activation",
     "__main__",
     "admin",
     "config",

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.threads import deferToThread
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.integration.certificate import write_certificate
 from tustwisted.workers.inheriting import (
+    AdoptingReactor,
     HoldingReactor,
     InheritingReactor,
     without_activation,
@@ -97,6 +100,28 @@ class BothTests(TestCase):
         self.assertTrue(IReactorCore.providedBy(holding))
         self.assertTrue(IReactorTime.providedBy(holding))
         self.assertEqual(holding.callLater, reactor.callLater)
+
+
+class AdoptingTests(TestCase):
+    """One process serves a socket that somebody else opened."""
+
+    timeout = 30
+
+    async def test_unix_socket_stays(self) -> None:
+        """Its path is there after a stop, and who connects waits for the next one."""
+        path = os.path.relpath(self.mktemp())
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            for _ in range(2):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(20)
+                    client.connect(path)
+                    port = AdoptingReactor(reactor).adoptStreamPort(
+                        listening.fileno(), socket.AF_UNIX, Factory.forProtocol(Hello)
+                    )
+                    self.assertEqual(await deferToThread(client.recv, 5), b"hello")
+                await maybeDeferred(port.stopListening)
 
 
 class ActivationTests(SynchronousTestCase):

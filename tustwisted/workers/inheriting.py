@@ -34,6 +34,24 @@ class _Reactor:
         return getattr(self._reactor, name)
 
 
+class AdoptingReactor(_Reactor):
+    """
+    Serves ports that systemd opened, and leaves them as they are when it stops.
+
+    Twisted's own way unlinks the path of a UNIX socket, at which systemd still listens:
+    nobody could connect until the socket unit is started again.
+    """
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """See :meth:`twisted.internet.interfaces.IReactorSocket.adoptStreamPort`."""
+        listening = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        port = SharedPort(self._reactor, listening, factory)
+        port.startListening()
+        return port
+
+
 class HoldingReactor(_Reactor):
     """
     Listens, and accepts nothing: what was opened is for others to inherit.
