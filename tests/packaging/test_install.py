@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tarfile
 import tomllib
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from docutils.core import publish_doctree
 
 from tests.packaging.environments import (
+    BUILD,
     ROOT,
     Environment,
     InTemporaryDirectory,
@@ -21,8 +21,6 @@ from tests.packaging.environments import (
     run,
 )
 from tustwisted import __version__
-
-BUILD = (sys.executable, "-m", "build", "--no-isolation")
 
 LIKE_AN_INDEX = {
     "report_level": 1,
