@@ -7,6 +7,8 @@
 # make trial      the tests alone (some of them: make trial TESTS=tests.protocol)
 # make test-clients  other people's clients against the daemon, none of them left out;
 #                 needs node, npm and curl too (make trial runs those that are there)
+# make test-install  the wheel and the sdist, each installed in an empty environment
+#                 with what the package index gives, and an upload to it
 # make fuzz       40,000 hostile requests to the real daemon, two seeds, about a minute
 #                 (one more: .venv/bin/python -m tests.fuzz --requests 20000 --seed 3;
 #                 a finding says how to play it again; make test sends 2,000)
@@ -35,8 +37,8 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 	--no-annotate \
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
-.PHONY: run test lint types docs config-docs trial test-clients fuzz campaign events-campaign coverage lock \
-	clean
+.PHONY: run test lint types docs config-docs trial test-clients test-install \
+	fuzz campaign events-campaign coverage lock clean
 
 # No pid file: one left by a killed server could name a living process by chance.
 run: .venv/.run
@@ -66,6 +68,9 @@ trial: .venv/.dev
 
 test-clients: .venv/.dev $(JS)/node_modules/.made
 	TUSTWISTED_CLIENTS=all $(BIN)/python -W default -m twisted.trial tests.clients
+
+test-install: .venv/.dev
+	PYTHON=$(PYTHON) $(BIN)/python -W default -m twisted.trial tests.packaging.fetched
 
 fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz --requests 20000 --seed 1
