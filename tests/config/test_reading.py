@@ -86,7 +86,9 @@ class PrecedenceTests(ReadingCase):
 
     def test_empty_variable_says_nothing(self) -> None:
         """It is what a template makes of what nobody has set."""
-        self.assertEqual(read_settings({"TUS_MAX_SIZE": ""}).settings, Settings())
+        for text in ("", " \n"):
+            environ = {"TUS_MAX_SIZE": text, "TUS_PORT": text}
+            self.assertEqual(read_settings(environ).settings, Settings())
 
     def test_other_variables_are_none_of_ours(self) -> None:
         """Only what begins with TUS_ is looked at."""
@@ -188,6 +190,8 @@ class RefusedTests(ReadingCase):
             ("port = [[1]]", "must be a text in quotes"),
             ("max-size = -1", "max-size = -1 in "),
             ("expire-after = nan", "must be a time"),
+            ('"a\\nb" = 1', "a\\nb in "),
+            ('max-size = "a\\nb"', "max-size = a\\nb in "),
         ):
             self.assert_refused(sentence, None, self.file(text))
 

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tustwisted.config.values import (
     describe_port,
     parse_base_path,
+    parse_host,
     parse_mode,
     parse_port,
     parse_size,
@@ -95,6 +96,12 @@ class ConfigTests(SynchronousTestCase):
         ):
             self.assertEqual(describe_port(parse_port(text), host), description)
         self.assert_refused(parse_port, "65536", "")
+
+    def test_hosts(self) -> None:
+        """An interface is an address or a name, and never nothing: that is all."""
+        for text in ("127.0.0.1", "::1", "fe80::1%eth0", "localhost", "my-host.lan"):
+            self.assertEqual(parse_host(text), text)
+        self.assert_refused(parse_host, "", " ", "a b", "a/b", "[::1]", "é", "a\n")
 
     def test_switches(self) -> None:
         """True and false may be written in the ways that are usual."""

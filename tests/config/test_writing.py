@@ -24,13 +24,13 @@ class EffectTests(SynchronousTestCase):
     def test_origins(self) -> None:
         """Each setting is there once, with its value and where it is from."""
         words = {"max-size": ["5GiB"], "downloads": ["false"], "port": ["80", "x:\x7f"]}
-        lines = written_effect(read_settings({"TUS_HOST": 'h"'}, None, words))
+        lines = written_effect(read_settings({"TUS_UPLOAD_DIR": 'h"'}, None, words))
         self.assertEqual(len(lines.splitlines()), len(SETTINGS))
         for line in (
             'max-size = "5GiB"  # --max-size',
             "downloads = false  # --no-downloads",
             'port = [80, "x:\\u007f"]  # --port',
-            'host = "h\\""  # TUS_HOST',
+            'upload-dir = "h\\""  # TUS_UPLOAD_DIR',
             "#workers = 1  # default",
             "#expire-after  # not set: never",
         ):
@@ -49,6 +49,11 @@ class EffectTests(SynchronousTestCase):
         path = self.mktemp()
         Path(path).write_text(written_effect(reading), encoding="utf-8")
         self.assertEqual(read_settings({}, path).settings, reading.settings)
+
+    def test_path_that_is_no_text(self) -> None:
+        """It is shown, although no file could say it."""
+        written = written_effect(read_settings({"TUS_UPLOAD_DIR": "a\udcff"}))
+        self.assertIn('upload-dir = "a\\udcff"', written)
 
     def test_secrets(self) -> None:
         """Nothing that may be one is written, wherever it is from."""

@@ -57,7 +57,9 @@ class Origin:
         if text is not None:
             between = {Source.ENVIRONMENT: "=", Source.FILE: " = "}
             spelled += f"{between.get(self.source, ' ')}{text}"
-        return f"{spelled} in {self.file}" if self.file else spelled
+        if self.file:
+            spelled += f" in {self.file}"
+        return spelled if spelled.isprintable() else ascii(spelled)[1:-1]
 
 
 @frozen

@@ -7,9 +7,14 @@ from typing import Any
 
 from attrs import frozen
 
-from tustwisted.config.forms import PORT, TEXT, TIME, Form, number_to
+from tustwisted.config.forms import PORT, TIME, Form, number_to
 from tustwisted.config.setting import setting, switch
-from tustwisted.config.values import describe_port, parse_base_path, parse_size
+from tustwisted.config.values import (
+    describe_port,
+    parse_base_path,
+    parse_host,
+    parse_size,
+)
 from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
 from tustwisted.protocol.hosts import parse_public_url
 from tustwisted.web.cors import CorsPolicy
@@ -47,7 +52,9 @@ class Listening:
         is_many=True,
     )
     host: str = _of_daemon(
-        TEXT, "Interface for ports that are a number alone.", "127.0.0.1"
+        Form("HOST", parse_host),
+        "Interface for ports that are a number alone.",
+        "127.0.0.1",
     )
     workers: int = _of_daemon(
         number_to(MAX_WORKERS), "Serve with so many processes, at most 64.", "1"

@@ -53,7 +53,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
     texts = {}
     for variable, text in environ.items():
         name = variable.removeprefix(PREFIX).lower().replace("_", "-")
-        if variable.startswith(PREFIX) and text and name != CONFIG:
+        if variable.startswith(PREFIX) and text.strip() and name != CONFIG:
             if variable != origin.spells(name):
                 raise ConfigurationError(f"{variable}: must be in capital letters")
             setting = SETTINGS.get(name)

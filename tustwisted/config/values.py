@@ -19,6 +19,8 @@ _SWITCHES = {
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 
+_HOST = re.compile(r"[A-Za-z0-9.:%_-]+", re.ASCII)
+
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 
 
@@ -71,6 +73,17 @@ def parse_base_path(text: str) -> str:
     if _BASE_PATH.fullmatch(text) is None or "/." in text or not text:
         raise ValueError("must be a path such as /files/")
     return text.rstrip("/") + "/"
+
+
+def parse_host(text: str) -> str:
+    """
+    Read the interface to listen on: an address, or a name of this machine.
+
+    :raises ValueError: it is none; the message says what is.
+    """
+    if _HOST.fullmatch(text) is None:
+        raise ValueError("must be an address such as 127.0.0.1, or 0.0.0.0 for all")
+    return text
 
 
 def parse_port(text: str) -> str:

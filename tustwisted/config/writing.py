@@ -147,4 +147,6 @@ def _toml(setting: Setting, texts: Sequence[str]) -> str:
 def _toml_text(setting: Setting, text: str) -> str:
     if setting.form.is_number and text.isascii() and text.isdigit():
         return str(int(text))
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # A path that is no UTF-8 cannot be said in TOML: it is shown, at least.
+    return written.encode("utf-8", "backslashreplace").decode()
