@@ -114,6 +114,7 @@ class DaemonService(Service):
             for scheme, endpoint in self._endpoints:
                 await self._listen(scheme, endpoint)
         except BaseException:
+            self._site.accept_no_more()
             for port in self._ports:
                 maybeDeferred(port.stopListening)  # type: ignore[unused-awaitable]
             self._ports.clear()
@@ -131,6 +132,7 @@ class DaemonService(Service):
     async def _listen(self, scheme: str, endpoint: IStreamServerEndpoint) -> None:
         port = await listen_at(endpoint, self._site)
         self._ports.append(port)
+        self._site.accept_from(port)
         if self._serves is None:
             url = say_where(
                 scheme,
@@ -152,6 +154,7 @@ class DaemonService(Service):
         self._systemd.stops()
         if self._started is not None:
             self._started.cancel()
+        self._site.accept_no_more()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         self._ports.clear()

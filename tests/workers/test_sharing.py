@@ -91,6 +91,19 @@ class SharedPortTests(SynchronousTestCase):
             self.port.doRead()
             self.assertEqual(self.reactor.adopted, count)
 
+    def test_paused(self) -> None:
+        """While it is paused nothing makes it read, and nothing after its end."""
+        self.too_many = True
+        self.port.doRead()
+        self.port.stopReading()
+        self.reactor.advance(COURTESY_S)
+        self.assertEqual(self.reactor.readers, [])
+        self.port.startReading()
+        self.assertEqual(self.reactor.readers, [self.port])
+        self.successResultOf(self.port.stopListening())
+        self.port.startReading()
+        self.assertEqual(self.reactor.readers, [])
+
     def test_no_descriptor_left(self) -> None:
         """Without descriptors it leaves the connections to others for a while."""
         self.connect()

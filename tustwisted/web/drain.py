@@ -1,24 +1,39 @@
-"""A Site that can end: idle connections close, busy ones after their answer (D12)."""
+"""
+A Site that knows its connections: how many there may be, and how they end (D12).
+
+At the end idle ones close, and busy ones after their answer.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IProtocol, ITransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocol,
+    ITransport,
+)
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
+from twisted.web.pages import errorPage
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from tustwisted.web.admission import Admission
 from tustwisted.web.body import Body
 from tustwisted.web.streaming import StreamingSite
 
 STREAM_LINGER_S: Final = 1.0
 """How long an answered connection of HTTP/2 stays: it writes in later turns."""
+
+IDLE_S: Final = 1.0
+"""How long a connection must be idle before it gives way to somebody who waits."""
 
 
 class DrainingSite(StreamingSite):
@@ -28,18 +43,25 @@ class DrainingSite(StreamingSite):
     Its parameters are those of ``StreamingSite``, and:
 
     :param counted: called with the number of its connections whenever that changes.
+    :param most_connections: how many there may be: see :meth:`accept_from`.
     """
 
     def __init__(
         self,
         *args: Any,
         counted: Callable[[int], None] = lambda _: None,
+        most_connections: int = sys.maxsize,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._counted = counted
+        self._most = most_connections
+        self._admission = Admission(self.reactor, most_connections, self._make_room)
         self._connections: set[Any] = set()
+        self._idle: dict[Any, float] = {}
+        self._told_to_end: Any = None
         self._requests: Counter[Any] = Counter()
+        self._running = 0
         self._bodies: dict[Any, Body] = {}
         self._drained: Deferred[None] | None = None
         self._reading: Any = None
@@ -64,11 +86,24 @@ class DrainingSite(StreamingSite):
         # A stream of HTTP/2 has no transport, but begins when its connection reads.
         transport = request.transport or self._reading
         self._requests[transport] += 1
+        self._running += 1
+        self._idle.pop(transport, None)
         done = request.notifyFinish()
         done.addBoth(  # type: ignore[unused-awaitable]
             lambda _: self._request_done(request, transport)
         )
+        if self._running > self._most:  # a connection of HTTP/2 has many
+            request.setHeader(b"Retry-After", b"1")
+            return errorPage(503, "Busy", "try again later")
         return cast(IResource, super().getResourceFor(request))
+
+    def accept_from(self, port: IListeningPort) -> None:
+        """Accept from a port that listens while there is room for connections."""
+        self._admission.accept_from(port)
+
+    def accept_no_more(self) -> None:
+        """Leave the ports alone, since they are to be closed."""
+        self._admission.end()
 
     def drain(self) -> Deferred[None]:
         """
@@ -93,7 +128,8 @@ class DrainingSite(StreamingSite):
     def made(self, transport: ITransport) -> None:
         """Take note of a new connection."""
         self._connections.add(transport)
-        self._counted(len(self._connections))
+        self._idle[transport] = self.reactor.seconds()
+        self._count()
 
     @contextmanager
     def reading(self, transport: ITransport) -> Iterator[None]:
@@ -107,7 +143,8 @@ class DrainingSite(StreamingSite):
     def gone(self, transport: ITransport) -> None:
         """Take note of a connection's end."""
         self._connections.discard(transport)
-        self._counted(len(self._connections))
+        self._idle.pop(transport, None)
+        self._count()
         self._bodies.pop(transport, None)
         if self._drained is not None and not self._connections:
             drained, self._drained = self._drained, None
@@ -115,12 +152,33 @@ class DrainingSite(StreamingSite):
 
     # -- inside ------------------------------------------------------------------------
 
+    def _count(self) -> None:
+        self._counted(len(self._connections))
+        self._admission.counted(len(self._connections))
+
+    def _make_room(self) -> None:
+        """Close the connection that has been idle for longest, if it is long enough."""
+        told = self._told_to_end
+        if told in self._idle:  # it does not read what it was sent
+            told.abortConnection()
+            return
+        for transport, since_s in self._idle.items():
+            if self.reactor.seconds() - since_s < IDLE_S:
+                return
+            if not self._lingers(transport):
+                self._told_to_end = transport
+                transport.loseConnection()
+                return
+
     def _request_done(self, request: Request, transport: Any) -> None:
         self._requests[transport] -= 1
+        self._running -= 1
         if not self._requests[transport]:
             del self._requests[transport]
         if transport not in self._connections:
             return
+        if not self._requests[transport]:
+            self._idle[transport] = self.reactor.seconds()
         body = getattr(request, "body", None)
         if body is not None and not body.complete:
             self._bodies[transport] = body
@@ -132,14 +190,16 @@ class DrainingSite(StreamingSite):
             self._close_if_idle(transport)
 
     def _close_if_idle(self, transport: Any) -> None:
+        if transport in self._connections and not (
+            self._requests[transport] or self._lingers(transport)
+        ):
+            transport.loseConnection()
+
+    def _lingers(self, transport: Any) -> bool:
         # A connection that was answered early closes by itself, in steps that let its
         # client read the answer: see tustwisted.web.exchange.
         body = self._bodies.get(transport)
-        lingers = body is not None and not body.complete
-        if transport in self._connections and not (
-            self._requests[transport] or lingers
-        ):
-            transport.loseConnection()
+        return body is not None and not body.complete
 
 
 class _Watched(proxyForInterface(IProtocol, "_protocol")):  # type: ignore[misc]

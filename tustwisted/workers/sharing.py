@@ -62,6 +62,7 @@ class SharedPort:
         self._has_too_many = has_too_many
         self._host = _address(listening)
         self._is_listening = False
+        self._is_paused = False
         self._was_courteous = False
         listening.setblocking(False)
 
@@ -85,6 +86,18 @@ class SharedPort:
     def getHost(self) -> IAddress:
         """Tell where it listens."""
         return self._host
+
+    # -- as a port of Twisted ----------------------------------------------------------
+
+    def stopReading(self) -> None:
+        """Accept nothing for a while; who connects waits, or others accept it."""
+        self._is_paused = True
+        self._reactor.removeReader(self)
+
+    def startReading(self) -> None:
+        """Accept again."""
+        self._is_paused = False
+        self._go_on()
 
     # -- IReadDescriptor ---------------------------------------------------------------
 
@@ -144,7 +157,7 @@ class SharedPort:
         self._reactor.callLater(seconds, self._go_on)
 
     def _go_on(self) -> None:
-        if self._is_listening:
+        if self._is_listening and not self._is_paused:
             self._reactor.addReader(self)
 
 
