@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
+from collections.abc import Sequence
 
 from attrs import define, field
 from treq.client import HTTPClient
@@ -17,8 +20,8 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
-from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.logger import LogEvent, capturedLogs
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
@@ -45,6 +48,21 @@ class Leasing(MemoryLocker):
     """Says that its locks are leases."""
 
     is_leasing = True
+
+
+def in_memory(test: SynchronousTestCase) -> str:
+    """Make a directory on a tmpfs."""
+    if not os.path.isdir("/dev/shm"):
+        raise SkipTest("there is no /dev/shm, as on every Linux")
+    directory = tempfile.mkdtemp(dir="/dev/shm")
+    test.addCleanup(shutil.rmtree, directory)
+    return directory
+
+
+def doubted(events: Sequence[LogEvent]) -> list[str]:
+    """Find what was said of where uploads are kept; not of how full it is here."""
+    doubts = [str(event.get("doubt", "")) for event in events]
+    return [doubt for doubt in doubts if " lies " in doubt]
 
 
 class UploadsServiceTests(TestCase):
@@ -78,6 +96,16 @@ class UploadsServiceTests(TestCase):
         service.startService()
         upload = await service.uploads.create(3, Metadata())
         self.assertIn(upload.upload_id, os.listdir(directory))
+
+    async def test_doubtful_place(self) -> None:
+        """That a directory lies in memory is said once; uploads work all the same."""
+        directory = in_memory(self)
+        service = self.make(directory)
+        with capturedLogs() as events:
+            service.startService()
+        self.assertEqual(len(doubted(events)), 1)
+        self.assertIn(f"{directory} lies in memory (tmpfs)", doubted(events)[0])
+        await service.uploads.create(3, Metadata())
 
     async def test_can_be_started_again(self) -> None:
         """A service that was stopped starts anew."""
@@ -205,9 +233,15 @@ class DaemonServiceTests(TestCase):
 
     timeout = 30
 
-    def make(self, *ports: int, systemd: Systemd | None = None) -> DaemonService:
+    def make(
+        self,
+        *ports: int,
+        directory: str | None = None,
+        systemd: Systemd | None = None,
+        warns_of_place: bool = True,
+    ) -> DaemonService:
         """Make a daemon on these ports."""
-        uploads = UploadsService.in_directory(reactor, self.mktemp())
+        uploads = UploadsService.in_directory(reactor, directory or self.mktemp())
         site = DrainingSite(
             below("/files/", TusResource(uploads.uploads)),
             wants=under("/files/"),
@@ -226,6 +260,7 @@ class DaemonServiceTests(TestCase):
             end_hard_in_time=lambda: lambda: None,
             failed=lambda: None,
             systemd=systemd,
+            warns_of_place=warns_of_place,
         )
 
     def start(self, service: DaemonService) -> list[str]:
@@ -233,6 +268,15 @@ class DaemonServiceTests(TestCase):
         with capturedLogs() as events:
             service.startService()
         return [event["url"] for event in events if "url" in event]
+
+    async def test_doubtful_place(self) -> None:
+        """That a directory lies in memory is said, by one of several processes."""
+        for warns, count in ((True, 1), (False, 0)):
+            service = self.make(0, directory=in_memory(self), warns_of_place=warns)
+            with capturedLogs() as events:
+                service.startService()
+            await service.stopService()
+            self.assertEqual(len(doubted(events)), count)
 
     async def test_serves_where_it_says(self) -> None:
         """Each port is listened on and named in the log."""

@@ -53,6 +53,8 @@ class DaemonService(Service):
         happens; what it returns is called when the stop has ended.
     :param failed: called when a start fails later than at once.
     :param serves: called when it serves, instead of saying so in the log.
+    :param warns_of_place: it says what is doubtful about where the uploads are kept; of
+        several processes one does.
     :param recovers: see :meth:`tustwisted.service.UploadsService.keep_house`.
     :param systemd: is told how it goes.
     """
@@ -73,6 +75,7 @@ class DaemonService(Service):
         serves: Callable[[], None] | None = None,
         recovers: bool = True,
         systemd: Systemd | None = None,
+        warns_of_place: bool = True,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -84,6 +87,7 @@ class DaemonService(Service):
         self._is_open = is_open
         self._serves = serves
         self._recovers = recovers
+        self._warns_of_place = warns_of_place
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
@@ -110,6 +114,8 @@ class DaemonService(Service):
 
     async def _start(self) -> None:
         await self._uploads.start()
+        if self._warns_of_place:
+            self._uploads.warn_of_place()
         try:
             for scheme, endpoint in self._endpoints:
                 await self._listen(scheme, endpoint)

@@ -76,6 +76,7 @@ def make_daemon(
         failed=failed,
         serves=serves,
         recovers=role is None or role.is_restart,
+        warns_of_place=role is None or role.speaks_for_all,
     )
 
 

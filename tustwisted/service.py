@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from tustwisted.protocol.filenames import Placing
 from tustwisted.starting import fail_if_failed
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
+from tustwisted.store.filesystem import doubts_of
 from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
@@ -52,14 +53,20 @@ class UploadsService(Service):
     :param disk: its threads.
     :param directory: of these uploads, by which one process keeps house for all that
         share it; ``None``: all that share the locker share the uploads.
+    :param doubts: says what is doubtful about where they are kept; blocks for a moment.
     """
 
     def __init__(
-        self, uploads: Uploads, disk: Disk, directory: str | None = None
+        self,
+        uploads: Uploads,
+        disk: Disk,
+        directory: str | None = None,
+        doubts: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.uploads = uploads
         self._disk = disk
         self._directory = directory
+        self._doubts = doubts
         self._housekeeper = Housekeeper(uploads, uploads.clock)
         self._is_stopping = False
 
@@ -102,7 +109,7 @@ class UploadsService(Service):
         if (placing is None) is not (finished_directory is None):
             raise ValueError("placing and finished_directory need each other")
         disk = Disk(reactor)
-        return cls.with_store(
+        service = cls.with_store(
             reactor,
             FileStore(
                 directory,
@@ -125,6 +132,8 @@ class UploadsService(Service):
             expire_after_s=expire_after_s,
             expire_finished_after_s=expire_finished_after_s,
         )
+        service._doubts = partial(doubts_of, directory, durability, max_size_bytes)
+        return service
 
     @classmethod
     def with_store(
@@ -201,6 +210,7 @@ class UploadsService(Service):
 
     async def _begin(self) -> None:
         await self.start()
+        self.warn_of_place()
         self.keep_house()
 
     async def start(self) -> None:
@@ -223,6 +233,11 @@ class UploadsService(Service):
         if self.uploads.locker.is_leasing and self._directory is not None:
             self._housekeeper.house = f".{name_of(self._directory)}"
         self._disk.start()
+
+    def warn_of_place(self) -> None:
+        """Say in the log what is doubtful about where the uploads are kept."""
+        for doubt in self._doubts():
+            log.warn("{doubt}", doubt=doubt)
 
     def keep_house(self, recovers: bool = True) -> None:
         """

@@ -58,6 +58,14 @@ class RefusedTests(InPlace):
         problem = self.refused(*TWISTD, "--port", "ssl:1443")
         self.assertIn("--port ssl:1443", problem)
 
+    def test_read_only(self) -> None:
+        """A file system that cannot be written is named as such."""
+        self.uploads.mkdir()
+        shell = 'mount -o bind,ro uploads uploads && exec "$@"'
+        command = ("unshare", "-rm", "sh", "-c", shell, "sh", *TWISTD)
+        problem = self.refused(*command, "--port", str(self.port))
+        self.assertIn("uploads: read-only file system; ", problem)
+
     def test_bad_value_under_twist(self) -> None:
         """The newer runner tells it the same way."""
         self.assertIn("--max-size 10GB", self.refused(*TWIST, "--max-size", "10GB"))

@@ -23,6 +23,17 @@ def make_orders(path: list[str], python_path: str | None) -> Orders:
     )
 
 
+class RoleTests(SynchronousTestCase):
+    """Which of the workers it is."""
+
+    def test_speaks_for_all(self) -> None:
+        """One of them says what all would say, and only once."""
+        roles = [WorkerRole(n, again) for n in (1, 2) for again in (False, True)]
+        self.assertEqual(
+            [role.speaks_for_all for role in roles], [True, False, False, False]
+        )
+
+
 class OrdersTests(SynchronousTestCase):
     """Orders go through the environment, and leave no trace in it."""
 

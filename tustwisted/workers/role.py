@@ -41,6 +41,11 @@ class WorkerRole:
     number: int = field(validator=[validators.ge(1), validators.le(MAX_WORKERS)])
     is_restart: bool = False
 
+    @property
+    def speaks_for_all(self) -> bool:
+        """It is the one that says what all of them would say at their start."""
+        return self.number == 1 and not self.is_restart
+
 
 @frozen
 class Orders:
