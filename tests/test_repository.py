@@ -30,6 +30,7 @@ WIRING = {
     "admin",
     "config",
     "command",
+    "descriptors",
     "eventcommands",
     "tap",
     "service",

@@ -17,11 +17,14 @@ from tustwisted.abilities import ISweeps
 from tustwisted.accessmaking import make_access_hooks
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import DaemonService
+from tustwisted.descriptors import REDIS, Beside, most_connections, take_descriptors
 from tustwisted.disk import Disk
 from tustwisted.hookmaking import make_hooks
+from tustwisted.hooks.process import MOST_AT_ONCE
 from tustwisted.interfaces import IHook
+from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
-from tustwisted.process import HARD_END_S, allow_many_descriptors, end_hard_after
+from tustwisted.process import HARD_END_S, end_hard_after
 from tustwisted.service import UploadsService
 from tustwisted.store.named import make_named_store
 from tustwisted.web.drain import DrainingSite
@@ -51,7 +54,6 @@ def make_daemon(
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
     uploads = make_uploads(reactor, settings)
-    allow_many_descriptors()
     web = settings.web
     site = DrainingSite(
         below(settings.base_path, TusResource(uploads.uploads, web), web.cors),
@@ -60,6 +62,7 @@ def make_daemon(
         header_limits=settings.header_limits,
         reactor=reactor,
         counted=counted,
+        most_connections=connections_of(settings),
     )
     return DaemonService(
         clock=reactor,
@@ -78,6 +81,28 @@ def make_daemon(
         recovers=role is None or role.is_restart,
         warns_of_place=role is None or role.speaks_for_all,
     )
+
+
+def connections_of(settings: Settings) -> int:
+    """
+    Take all descriptors, and tell how many connections there may be.
+
+    :raises SystemExit: there are too few for as many as there should be.
+    """
+    is_leased = isinstance(settings.chosen_locker, RedisURL)
+    beside = Beside(
+        ports=len(settings.endpoints),
+        workers=settings.workers,
+        programs=0 if settings.hooks_dir is None else MOST_AT_ONCE,
+        calls=len(settings.hooks_http) * settings.hooks_http_max_in_flight,
+        redis=REDIS * (is_leased + (settings.hooks_redis_stream is not None)),
+    )
+    asked = settings.max_connections
+    try:
+        return most_connections(asked, take_descriptors(), beside, is_leased)
+    except ValueError as error:
+        named = "max-connections" if asked is None else f"max-connections {asked}"
+        raise SystemExit(f"tustwisted: --{named}: {error}") from error
 
 
 def make_uploads(

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
-import resource
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorCore
 
 HARD_END_S = 10.0
 """How long a stop may take before the process is ended hard (T-241)."""
-
-
-def allow_many_descriptors() -> None:
-    """
-    Take all descriptors that the system grants.
-
-    The usual 1024 are a limit for programs that use ``select``; a download has two.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def end_hard_after(limit_s: float) -> Callable[[], None]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from twisted.internet import reactor
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import Factory
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.tcp import Port
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.integration.certificate import write_certificate
 from tests.web.harness import H2Wire, Peer, Route, Sink, answer, sized
 from tustwisted.web.admission import LOOK_S, SAY_AGAIN_S, Admission
 from tustwisted.web.drain import IDLE_S, DrainingSite
 from tustwisted.web.wants import everything
 from tustwisted.workers.sharing import SharedPort
+
+_reactor: Any = reactor
 
 _GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -256,3 +263,49 @@ class RoomTests(InMemory):
         self.assertEqual(list(heads), [5])
         self.assertEqual(heads[5][b":status"], b"503")
         self.assertEqual(heads[5][b"retry-after"], b"1")
+
+
+class KindsOfPortsTests(TestCase):
+    """Ports in the reactor that they are made for."""
+
+    timeout = 30
+
+    async def until(self, reads: bool, port: Any) -> None:
+        """Wait until a port is read, or is not."""
+        while (port in _reactor.getReaders()) is not reads:
+            await deferLater(_reactor, 0.001, lambda: None)
+
+    async def paused_and_resumed(self, port: Any, client: socket.socket) -> None:
+        """Take the one connection that there may be, and end it."""
+        client.settimeout(5)
+        client.connect(port.socket.getsockname())
+        await self.until(False, port)
+        client.close()
+        await self.until(True, port)
+        self.site.accept_no_more()
+        await port.stopListening()
+
+    async def test_all(self) -> None:
+        """Whatever it listens on, and whatever is spoken there, it can wait."""
+        path = Path(self.mktemp())
+        path.mkdir()
+        certificate = path / "server.pem"
+        write_certificate(certificate)
+        inherited = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(inherited.close)
+        inherited.setblocking(False)
+        for description, family in (
+            ("tcp:0:interface=127.0.0.1", socket.AF_INET),
+            (f"unix:{os.path.relpath(path / 's')}", socket.AF_UNIX),
+            (f"ssl:0:privateKey={certificate}:interface=127.0.0.1", socket.AF_INET),
+            ("haproxy:tcp:0:interface=127.0.0.1", socket.AF_INET),
+            (None, socket.AF_INET),
+        ):
+            self.site = DrainingSite(Sink(), reactor=_reactor, most_connections=1)
+            if description is None:
+                port = _reactor.adoptStreamPort(inherited.fileno(), family, self.site)
+            else:
+                endpoint = serverFromString(_reactor, description)
+                port = await endpoint.listen(self.site)
+            self.site.accept_from(port)
+            await self.paused_and_resumed(port, socket.socket(family))

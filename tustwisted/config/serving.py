@@ -59,6 +59,12 @@ class Listening:
     workers: int = _of_daemon(
         number_to(MAX_WORKERS), "Serve with so many processes, at most 64.", "1"
     )
+    max_connections: int | None = _of_daemon(
+        number_to(1_000_000),
+        "Serve so many connections at a time, in each process; others wait.",
+        otherwise="as many as there are descriptors for",
+        example="2000",
+    )
     idle_timeout: float = _of_daemon(
         TIME, "End a request that sends nothing for so long.", "60s"
     )

@@ -11,7 +11,7 @@ from twisted.application.service import IService
 
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
-from tustwisted.making import make_endpoint
+from tustwisted.making import connections_of, make_endpoint
 from tustwisted.process import end_hard_after
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
@@ -31,6 +31,7 @@ def make_supervisor(
     :param words: the options, as they were given.
     :param failed: called when a start fails later than at once.
     """
+    connections_of(settings)  # here, where it can still be said in one sentence
     workers = settings.workers
     holding = HoldingReactor(reactor)
     spawner = Spawner(
