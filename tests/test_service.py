@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -363,6 +364,21 @@ class DaemonServiceTests(TestCase):
         self.assertIn("cannot listen on h:1", events[-1]["problem"])
         self.assertIn("cannot listen on h:1", service.problem or "")
         await service.stopService()
+
+    async def test_port_of_root(self) -> None:
+        """Who may not open a low port is told how it is opened."""
+        for port, is_told in ((443, True), (1023, True), (1024, False)):
+            service = self.make()
+            endpoint = SlowEndpoint()
+            service._endpoints = [("http", endpoint)]
+            service.startService()
+            denied = PermissionError(errno.EACCES, "Permission denied")
+            with capturedLogs() as events:
+                endpoint.listening.errback(CannotListenError("", port, denied))
+            problem = events[-1]["problem"]
+            self.assertIn(f"cannot listen on any:{port}: Permission denied", problem)
+            self.assertIs("--port systemd:" in problem, is_told, problem)
+            await service.stopService()
 
     async def test_whoever_wants_to_know_that_it_serves(self) -> None:
         """A worker of several tells its supervisor, and the log nothing."""

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IAddress,
@@ -32,6 +32,14 @@ log = Logger()
 
 ANSWERS_S = 2.0
 """How long a stop waits for the last answers to reach their clients."""
+
+OF_ROOT = 1024
+"""Ports below are root's, whose rights are given up before anything is opened."""
+
+_ONLY_ROOT = (
+    "since ports below 1024 are for root alone: let systemd open it "
+    "(--port systemd:...) or give AmbientCapabilities=CAP_NET_BIND_SERVICE"
+)
 
 
 class DaemonService(Service):
@@ -94,6 +102,7 @@ class DaemonService(Service):
         self._ports: list[IListeningPort] = []
         self._urls: list[str] = []
         self._started: Deferred[None] | None = None
+        self._cleaned_up: Deferred[None] = succeed(None)
         self.problem: str | None = None
         """Why it could not start."""
 
@@ -124,7 +133,8 @@ class DaemonService(Service):
             for port in self._ports:
                 maybeDeferred(port.stopListening)  # type: ignore[unused-awaitable]
             self._ports.clear()
-            await self._uploads.stop()
+            # Not awaited: the start fails at once, and the reactor may never run.
+            self._cleaned_up = Deferred.fromCoroutine(self._uploads.stop())
             raise
         self._uploads.keep_house(self._recovers)
         if self._serves is not None:
@@ -164,6 +174,7 @@ class DaemonService(Service):
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         self._ports.clear()
+        await self._cleaned_up
         drained = self._site.drain()
         await self._uploads.stop()
         with suppress(WaitedTooLong):
@@ -236,7 +247,9 @@ def _plainly(error: CannotListenError | OSError) -> tuple[str, str]:
     if isinstance(error, OSError):  # of the lock file beside a UNIX socket
         path = error.filename2 or error.filename or "the socket"
         return os.fsdecode(path), str(error.strerror)
-    reason = getattr(error.socketError, "strerror", None) or error.socketError
-    if isinstance(error.port, int):
-        return f"{error.interface or 'any'}:{error.port}", str(reason)
-    return str(error.port), str(reason)
+    reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+    if not isinstance(error.port, int):
+        return str(error.port), reason
+    if isinstance(error.socketError, PermissionError) and error.port < OF_ROOT:
+        reason = f"{reason}, {_ONLY_ROOT}"
+    return f"{error.interface or 'any'}:{error.port}", reason

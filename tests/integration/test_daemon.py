@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
 from tests.integration.commands import TWIST, TWISTD, InPlace
 from tests.integration.content import MIB
@@ -77,6 +78,18 @@ class DaemonisedTests(InPlace):
         # The command returns as soon as it is told, a moment before the daemon's end.
         until(lambda: not pid_file.exists(), "the pid file is removed")
         self.assertNotIn("Traceback", log.read_text())
+
+    def test_port_taken(self) -> None:
+        """The command fails as well when only the port cannot be had."""
+        with socket.create_server(("127.0.0.1", self.port)):
+            log, pid_file = self.place / "server.log", self.place / "server.pid"
+            files = (f"--pidfile={pid_file}", f"--logfile={log}")
+            where = ("tus", "--port", str(self.port))
+            code, output = self.run_to_end(script("twistd"), *files, *where)
+        self.assertEqual(code, 1)
+        self.assertIn("cannot listen on ", output)
+        self.assertIn("Address already in use; choose another --port", log.read_text())
+        until(lambda: not pid_file.exists(), "the pid file is removed")
 
 
 class ForegroundTests(InPlace):

@@ -137,6 +137,13 @@ class KeeperTests(SynchronousTestCase):
         self.clock.advance(0.2)
         self.assertEqual(len(self.spawner.processes), 2)
 
+    def test_python_that_may_not_be_run(self) -> None:
+        """Who has given up the right to run Python is told so."""
+        self.spawner.problem = PermissionError(13, "Permission denied", "/root/python")
+        self.keeper.start()
+        failure = self.failureResultOf(self.keeper.first, WorkerFailed)
+        self.assertIn("--uid, may not run /root/python", str(failure.value))
+
     def test_stop(self) -> None:
         """A worker that is stopped drains, and none takes its place."""
         process = self.serve()

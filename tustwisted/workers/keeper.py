@@ -150,6 +150,11 @@ class Keeper:
         try:
             self._process = self._spawner.spawn(role, self)
         except OSError as error:  # no memory, or too many processes
+            if isinstance(error, PermissionError):
+                self._problem = (
+                    f"worker {self.number} cannot be started: this user, maybe that "
+                    f"of --uid, may not run {error.filename}"
+                )
             self.ended(f"could not be started ({error.strerror})")
             return
         log.info(
