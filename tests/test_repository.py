@@ -43,6 +43,7 @@ WIRING = {
     "mounting",
     "hookmaking",
     "systemd",
+    "privileges",
     "process",
     "workers",
 }

@@ -68,9 +68,12 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from tustwisted.making import make_daemon
+    from tustwisted.privileges import check_chroot, import_early
     from tustwisted.process import end_failed
 
+    import_early()
     settings = options.reading.settings
+    check_chroot(options.parent, settings.workers)
     failed = partial(end_failed, reactor)
     if not settings.enabled:
         raise SystemExit(

@@ -1,0 +1,58 @@
+"""
+What ``twistd`` takes away from a process before the daemon starts, and what that needs.
+
+``--chroot`` and ``--uid`` come after the service was made, and may leave it without the
+files of Python.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+LATE: Final = (
+    "encodings.ascii",
+    "encodings.utf_8_sig",  # of token files
+    "encodings.idna",  # of the host of every request, by Klein
+)
+"""What Python would import in the middle of a request, or of the start."""
+
+LATE_IF_INSTALLED: Final = (
+    "cryptography.hazmat.backends.openssl.backend",  # of the keys of JSON Web Tokens
+)
+
+
+def import_early() -> None:
+    """Import it, as long as it can be found; harmless when done twice."""
+    for name in LATE:
+        import_module(name)
+    for name in LATE_IF_INSTALLED:
+        with suppress(ImportError):
+            import_module(name)
+
+
+def check_chroot(runner: Mapping[str, Any] | None, workers: int) -> None:
+    """
+    See that the daemon can live below the directory of ``--chroot``.
+
+    :param runner: the options of ``twistd``.
+    :param workers: how many processes serve.
+    :raises SystemExit: it cannot.
+    """
+    directory = None if runner is None else runner.get("chroot")
+    if directory is None:
+        return
+    if workers > 1:
+        raise SystemExit(
+            f"tustwisted: --workers {workers}: there is no Python below --chroot "
+            f"{directory} to start them with; omit one of them"
+        )
+    null = os.path.join(directory, "dev", "null")
+    if not os.path.exists(null):
+        raise SystemExit(
+            f"tustwisted: --chroot {directory}: it must have a dev/null (mkdir -p "
+            f"{os.path.dirname(null)}; mknod -m 666 {null} c 1 3)"
+        )
