@@ -39,6 +39,7 @@ WIRING = {
     "sweeper",
     "housekeeping",
     "lockers",
+    "logs",
     "making",
     "mounting",
     "hookmaking",
