@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {"_version", "errors", "httpanswer"},
     {"protocol"},
-    {"interfaces", "abilities", "outcome", "waiting", "named"},
+    {"interfaces", "abilities", "observing", "outcome", "probes", "waiting", "named"},
     {"receive", "store", "lock", "hooks", "auth", "disk"},
     {"uploads"},
     {"web"},

@@ -12,6 +12,7 @@ from zope.interface import implementer_only
 from tustwisted.abilities import ISearch
 from tustwisted.interfaces import IDataStore
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.observing import Unobserved
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.store.memory import MemoryStore
@@ -41,8 +42,21 @@ class Unswept(MemoryStore):
     """A store that nobody can search."""
 
 
+class Noting(Unobserved):
+    """Notes how sweeps went, and how long they took."""
+
+    def __init__(self) -> None:
+        self.sweeps: list[tuple[bool, float]] = []
+
+    def swept(self, is_done: bool, took_s: float) -> None:
+        self.sweeps.append((is_done, took_s))
+
+
 class SweeperTests(SynchronousTestCase):
     """The schedule."""
+
+    def setUp(self) -> None:
+        self.observer = Noting()
 
     def make(self, expiration: Expiration) -> Sweeper:
         """Make a sweeper of uploads that run."""
@@ -55,6 +69,7 @@ class SweeperTests(SynchronousTestCase):
             self.clock,
             now_s=self.clock.seconds,
             expiration=expiration,
+            observer=self.observer,
         )
         self.successResultOf(Deferred.fromCoroutine(self.uploads.start()))
         return Sweeper(self.uploads, self.clock)
@@ -99,6 +114,7 @@ class SweeperTests(SynchronousTestCase):
         sweeper.start()
         self.wait(60)
         self.assertEqual(self.store.searched_at[:2], [1, 1 + 5 + 5 * REST])
+        self.assertEqual(self.observer.sweeps, [(True, 5)])
 
     def test_says_what_it_did(self) -> None:
         """After each sweep one line tells the counts."""
@@ -164,6 +180,7 @@ class SweeperTests(SynchronousTestCase):
         self.store.error = None
         self.wait(10)
         self.assertEqual(self.store.searched_at, [10, 20])
+        self.assertEqual([done for done, _ in self.observer.sweeps], [False, True])
 
     def test_uploads_stopped_by_somebody_else(self) -> None:
         """Where the uploads do not run nothing is swept, and nothing is logged."""

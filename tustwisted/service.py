@@ -21,6 +21,7 @@ from tustwisted.housekeeping import Housekeeper
 from tustwisted.interfaces import IDataStore, IHook, ILocker
 from tustwisted.lock.directory import DirectoryLock, name_of
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
@@ -89,6 +90,7 @@ class UploadsService(Service):
         switched_off: Collection[Extension] = (),
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
+        observer: IObserver = UNOBSERVED,
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory.
@@ -131,6 +133,7 @@ class UploadsService(Service):
             switched_off=switched_off,
             expire_after_s=expire_after_s,
             expire_finished_after_s=expire_finished_after_s,
+            observer=observer,
         )
         service._doubts = partial(doubts_of, directory, durability, max_size_bytes)
         return service
@@ -153,6 +156,7 @@ class UploadsService(Service):
         switched_off: Collection[Extension] = (),
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
+        observer: IObserver = UNOBSERVED,
     ) -> UploadsService:
         """
         Wire uploads that a store of one's own keeps.
@@ -196,6 +200,7 @@ class UploadsService(Service):
                 expire_finished_after_s,
                 has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
             ),
+            observer=observer,
         )
         return cls(uploads, disk, directory)
 

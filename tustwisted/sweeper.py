@@ -68,6 +68,7 @@ class Sweeper:
         self._is_sweeping = True
         try:
             swept = await self._uploads.sweep()
+            self._uploads.observer.swept(True, self._clock.seconds() - began)
             log.info(
                 "swept in {seconds:.1f} s: {swept.looked_at} uploads looked at, "
                 "{swept.expired} expired, {swept.locked} skipped as locked, "
@@ -78,6 +79,9 @@ class Sweeper:
             )
         except ServerShutdown:
             pass
+        except Exception:
+            self._uploads.observer.swept(False, self._clock.seconds() - began)
+            raise
         finally:
             self._is_sweeping = False
             took_s = self._clock.seconds() - began

@@ -20,6 +20,7 @@ from tests.web.harness import Peer, Wire
 from tustwisted.hooks.functions import FunctionHook
 from tustwisted.interfaces import IDataStore, IDisk, IHook
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
@@ -239,6 +240,7 @@ class Server:
         wants: Wants = everything,
         expiration: Expiration = Expiration(),  # noqa: B008
         hooks: Sequence[IHook] = (),
+        observer: IObserver = UNOBSERVED,
     ) -> None:
         self.clock = Clock()
         self.store: Any = store
@@ -262,11 +264,13 @@ class Server:
             now_s=self.clock.seconds,
             switched_off=switched_off,
             expiration=expiration,
+            observer=observer,
         )
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"
+        resource = TusResource(self.uploads, settings)
         self.site: Any = DrainingSite(
-            below(BASE.decode(), TusResource(self.uploads, settings), settings.cors),
+            below(BASE.decode(), resource, settings.cors, resource.watch),
             wants=wants,
             reactor=self.clock,
         )

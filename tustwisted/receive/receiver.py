@@ -71,7 +71,8 @@ class Receiver:
     _paused: bool = field(init=False, default=False)
     _ended: bool = field(init=False, default=False)
     _lost: bool = field(init=False, default=False)
-    _received: int = field(init=False, default=0)
+    received_bytes: int = field(init=False, default=0)
+    """So much of the body has come, without what lies past the upload's length."""
     _queue: WriteQueue = field(init=False)
     _outcome: Outcome[UploadInfo] = field(
         init=False, factory=lambda: Outcome(is_last=True)
@@ -107,6 +108,11 @@ class Receiver:
         """
         self._end(Failure(error))
 
+    @property
+    def is_receiving(self) -> bool:
+        """More of the body may come."""
+        return not self._ended
+
     def job_done(self) -> Deferred[None]:
         """Return what fires when the bytes on their way to the store are there."""
         return self._queue.job_done()
@@ -131,10 +137,12 @@ class Receiver:
         limit = self.upload.length
         if limit is None:
             limit = self._max_size_bytes
-        room = None if limit is None else limit - self.upload.offset - self._received
+        room = (
+            None if limit is None else limit - self.upload.offset - self.received_bytes
+        )
         kept = data if room is None else data[: max(0, room)]
         if kept:
-            self._received += len(kept)
+            self.received_bytes += len(kept)
             self._queue.put(kept)
         if len(kept) < len(data):
             assert limit is not None  # or there is room for everything
@@ -210,7 +218,7 @@ class Receiver:
                 return reason.raiseException()
             await self._seal.confirm()
         upload = self.upload.at(self._writer.offset)
-        if self._received:
+        if self.received_bytes:
             run = self._disk.sync if self._writer.sync_due else self._disk.quick
             upload = upload.at(await run(self._writer.settle))
         self._held.require_held()  # a thawed process may answer before its timers run

@@ -24,9 +24,11 @@ class Claim:
 
     :param deliver: called with the receiver at once, also when the request has left:
         what had arrived of its body is kept (T-040).  ``None``: then it is stopped.
+    :param taken_over: called when its body is cut short since another one has come.
     """
 
     _deliver: Deliver | None = None
+    _taken_over: Callable[[], None] = lambda: None
     _receiver: Receiver | None = None
     _waiting: Deferred[ILock] | None = None
     _is_wanted: bool = False
@@ -52,7 +54,7 @@ class Claim:
         """Stop the receiver, now or as soon as there is one: the upload is wanted."""
         self._is_wanted = True
         if self._receiver is not None:
-            self._receiver.stop(UploadInterrupted())
+            self._interrupt(self._receiver)
 
     def leave(self) -> None:
         """Take note that the request is gone, or will be refused: wait no more."""
@@ -67,5 +69,12 @@ class Claim:
         self._receiver = receiver
         if self._deliver is not None:
             self._deliver(receiver)
-        if self._is_wanted or (self._has_left and self._deliver is None):
+        if self._is_wanted:
+            self._interrupt(receiver)
+        elif self._has_left and self._deliver is None:
             receiver.stop(UploadInterrupted())
+
+    def _interrupt(self, receiver: Receiver) -> None:
+        if receiver.is_receiving:
+            self._taken_over()
+        receiver.stop(UploadInterrupted())

@@ -159,6 +159,7 @@ class Creating:
         try:
             if not (is_chosen or self._is_told):
                 yield
+                self._events.observer.happened(EventType.POST_CREATE, upload)
                 return
             if is_chosen:
                 await self._require_free(upload.upload_id)

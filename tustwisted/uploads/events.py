@@ -12,6 +12,7 @@ from tustwisted.errors import LockLost, TusError, UploadExists, UploadNotFound
 from tustwisted.hooks.asking import Hooks
 from tustwisted.hooks.interfaces import INotice, IOutbox
 from tustwisted.interfaces import IDataStore
+from tustwisted.observing import IObserver
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.requests import RequestInfo
@@ -28,12 +29,14 @@ class Events:
 
     :param outbox: keeps durable events; unused when no hook wants one.
     :param random_bytes: for the ids of events that are asked but once.
+    :ivar observer: is told of what has happened, as hooks are.
     """
 
     hooks: Hooks
     outbox: IOutbox
     _store: IDataStore
     _random_bytes: Callable[[int], bytes]
+    observer: IObserver
 
     @property
     def has_durable(self) -> bool:
@@ -82,6 +85,7 @@ class Events:
         hooks = [hook.name for hook in self.hooks.of(kind)]
         if not hooks:
             yield
+            self.observer.happened(kind, upload)
             return
         notice = await self.outbox.prepare(self.event(kind, upload, caller), hooks)
         try:
@@ -94,6 +98,7 @@ class Events:
         except BaseException:
             await self._settle(notice)
             raise
+        self.observer.happened(kind, upload)
         try:
             await notice.commit()
         except TusError as error:

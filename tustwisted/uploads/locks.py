@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from tustwisted.abilities import IFences
 from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import IDataStore, ILock, ILocker
 from tustwisted.lock.held import Held
+from tustwisted.observing import IObserver
+
+_T = TypeVar("_T")
 
 
 @frozen
@@ -20,15 +26,28 @@ class Locks:
     Waits for locks, and claims what they are for.
 
     :param timeout_s: how long to wait at the most, seconds.
+    :param clock: measures waits.
+    :param observer: is told of them.
     """
 
     _locker: ILocker
     _store: IDataStore
     _timeout_s: float
+    _clock: IReactorTime
+    _observer: IObserver
 
     def acquire(self, upload_id: str, wanted: Callable[[], None]) -> Deferred[ILock]:
         """See :meth:`tustwisted.interfaces.ILocker.acquire`; then :meth:`hold`."""
-        return self._locker.acquire(upload_id, wanted, self._timeout_s)
+        waiting = self._locker.acquire(upload_id, wanted, self._timeout_s)
+        if not waiting.called:
+            began_s = self._clock.seconds()
+            waiting.addBoth(self._waited, began_s)  # type: ignore[unused-awaitable]
+        return waiting
+
+    def _waited(self, result: _T, began_s: float) -> _T:
+        took_s = self._clock.seconds() - began_s
+        self._observer.waited(not isinstance(result, Failure), took_s)
+        return result
 
     async def acquire_now(self, upload_id: str) -> ILock:
         """

@@ -5,23 +5,41 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
 from tustwisted.errors import ServerShutdown
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.outcome import Outcome
 from tustwisted.receive.receiver import Receiver
 
 _T = TypeVar("_T")
 
 
+@frozen
+class Arriving:
+    """What comes at one moment."""
+
+    uploads: int
+    """So many get bytes, or are about to."""
+
+    received_bytes: int
+    """So much has come of their bodies until now."""
+
+
 @define(eq=False)
 class Ongoing:
-    """The receivers that hold an upload, and the work that nobody cancels."""
+    """
+    The receivers that hold an upload, and the work that nobody cancels.
 
+    :param observer: is told how much each receiver has received.
+    """
+
+    _observer: IObserver = UNOBSERVED
     is_running: bool = field(init=False, default=False)
     """Something may begin: between the start and the stop of the uploads."""
     _receivers: dict[str, Receiver] = field(init=False, factory=dict)
+    _arriving: set[Receiver] = field(init=False, factory=set)
     _work: set[Outcome[Any]] = field(init=False, factory=set)
 
     def require_running(self) -> None:
@@ -47,8 +65,11 @@ class Ongoing:
         """Know a receiver until it has ended."""
         upload_id = receiver.upload.upload_id
         self._receivers[upload_id] = receiver
+        self._arriving.add(receiver)
 
         def forget() -> None:
+            self._arriving.discard(receiver)
+            self._observer.received(receiver.received_bytes)
             if self._receivers.get(upload_id) is receiver:  # or the next one is there
                 del self._receivers[upload_id]
 
@@ -57,6 +78,12 @@ class Ongoing:
     def receiver_of(self, upload_id: str) -> Receiver | None:
         """Return the receiver that holds an upload, if one does."""
         return self._receivers.get(upload_id)
+
+    @property
+    def arriving(self) -> Arriving:
+        """What comes at this moment."""
+        received = sum(receiver.received_bytes for receiver in self._arriving)
+        return Arriving(len(self._arriving), received)
 
     async def end(self) -> None:
         """Stop every receiver, and wait until all is settled; nothing may begin."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tustwisted.errors import ServerShutdown, TusError, UploadLocked
 from tustwisted.interfaces import ILock
+from tustwisted.observing import IObserver
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
 from tustwisted.uploads.caller import Caller
@@ -40,6 +41,7 @@ class Receiving:
     _removing: Removing
     _progress: Progress
     _max_size_bytes: int | None
+    _observer: IObserver
     _claims: set[Claim] = field(init=False, factory=set)
 
     async def receive(
@@ -80,7 +82,7 @@ class Receiving:
         caller: Caller | None,
         is_new: bool = False,
     ) -> Receiver:
-        claim = Claim(deliver)
+        claim = Claim(deliver, self._observer.taken_over)
         work = self._ongoing.own(self._take(claim, finding, chunk, caller, is_new))
         try:
             return await work

@@ -20,9 +20,11 @@ from tustwisted.errors import AccessDenied, ExtensionDisabled
 from tustwisted.hooks.asking import Hooks
 from tustwisted.hooks.delivery import Delivery
 from tustwisted.hooks.interfaces import IOutbox
+from tustwisted.hooks.observed import observed
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.hooks.settings import HookSettings
 from tustwisted.interfaces import IDataStore, IDisk, IHook, ILocker
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
@@ -43,7 +45,7 @@ from tustwisted.uploads.life import Life
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
-from tustwisted.uploads.ongoing import Ongoing, quietly
+from tustwisted.uploads.ongoing import Arriving, Ongoing, quietly
 from tustwisted.uploads.opening import Opening
 from tustwisted.uploads.progress import Progress
 from tustwisted.uploads.reading import Reading, Readings
@@ -81,6 +83,7 @@ class Uploads:
         that provides :class:`~tustwisted.abilities.IPlaces`.
     :param switched_off: extensions that are not offered although the store has them.
     :param expiration: how long uploads are kept; for ever by default.
+    :param observer: is told what is done; nobody by default.
     """
 
     store: IDataStore
@@ -97,9 +100,10 @@ class Uploads:
     _now_s: Callable[[], float] = time.time
     _switched_off: Collection[Extension] = ()
     expiration: Expiration = field(factory=Expiration)
+    observer: IObserver = UNOBSERVED
     extensions: tuple[Extension, ...] = field(init=False)
     """What is offered: what the store can do and the configuration allows."""
-    _ongoing: Ongoing = field(init=False, factory=Ongoing)
+    _ongoing: Ongoing = field(init=False)
     _locks: Locks = field(init=False)
     _lookup: Lookup = field(init=False)
     _events: Events = field(init=False)
@@ -115,7 +119,11 @@ class Uploads:
 
     def __attrs_post_init__(self) -> None:
         self.extensions = offered(self.store, self._switched_off, self.expiration)
-        self._locks = Locks(self.locker, self.store, self._lock_timeout_s)
+        self.hooks = observed(self.hooks, self.observer, self.clock)
+        self._ongoing = Ongoing(self.observer)
+        self._locks = Locks(
+            self.locker, self.store, self._lock_timeout_s, self.clock, self.observer
+        )
         self._lookup = Lookup(self.store, self.expiration, self._now_s, self._ongoing)
         self._prepare_events()
         self._prepare_requests()
@@ -139,6 +147,7 @@ class Uploads:
             self._outbox,
             self.store,
             self._random_bytes,
+            self.observer,
         )
         self._delivery = Delivery(
             self._outbox, self.hooks, self.clock, settings.give_up_after_s
@@ -183,6 +192,7 @@ class Uploads:
             self._removing,
             self._progress,
             limit,
+            self.observer,
         )
         self._readings = Readings(self.store, lookup, self._disk, self.clock)
         events = self._events
@@ -204,6 +214,11 @@ class Uploads:
     def is_running(self) -> bool:
         """Between :meth:`start` and :meth:`stop`; at other times calls are refused."""
         return self._ongoing.is_running
+
+    @property
+    def arriving(self) -> Arriving:
+        """What comes at this moment."""
+        return self._ongoing.arriving
 
     async def start(self) -> None:
         """

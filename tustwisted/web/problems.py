@@ -133,7 +133,14 @@ def respond_internal(request: IRequest) -> bytes:
     return _respond(request, INTERNAL, "something went wrong in the server")
 
 
+def code_of(request: IRequest) -> str:
+    """Tell with which ``ERR_CODE`` a request was refused; empty: it was not."""
+    code: str = getattr(request, "problem_code", "")
+    return code
+
+
 def _respond(request: IRequest, problem: Problem, message: str) -> bytes:
+    request.problem_code = problem.code  # type: ignore[attr-defined]
     request.setResponseCode(problem.status, REASONS.get(problem.status))
     if problem.closes:
         request.setHeader(b"Connection", b"close")

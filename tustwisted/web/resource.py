@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from twisted.web.resource import IResource, Resource
@@ -22,6 +23,7 @@ from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
 from tustwisted.web.methods import creation_methods, upload_methods
+from tustwisted.web.observed import Watch, watch_nothing
 from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
@@ -53,10 +55,12 @@ class TusResource(Resource):
         self._cors = settings.cors
         self._settings = settings
         self._routes = TusRoutes(uploads, BodySource(), settings).app.resource()
+        self.watch = Watch(uploads.observer, uploads.clock)
 
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, in the order of T-271, then take the route."""
         override_method(request)  # refuses nothing: a name that is none is a 405
+        self.watch(request)
         begin_answer(request, self._cors)
         try:
             _check_coding(request)
@@ -84,18 +88,25 @@ class Nowhere(Resource):
     A path that leads to no upload: 404 for itself and all below it (T-268).
 
     :param cors: which pages may see that.
+    :param watch: called with each request.
     """
 
-    def __init__(self, cors: CorsPolicy | None = None) -> None:
+    def __init__(
+        self,
+        cors: CorsPolicy | None = None,
+        watch: Callable[[Request], None] = watch_nothing,
+    ) -> None:
         Resource.__init__(self)
         self._cors = cors
+        self._watch = watch
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """Find nothing below either."""
-        return Nowhere(self._cors)
+        return Nowhere(self._cors, self._watch)
 
     def render(self, request: Request) -> bytes:
         """Answer any method alike."""
+        self._watch(request)
         begin_answer(request, self._cors)
         try:
             if self._cors is not None:
@@ -106,17 +117,21 @@ class Nowhere(Resource):
 
 
 def below(
-    base_path: str, resource: IResource, cors: CorsPolicy | None = None
+    base_path: str,
+    resource: IResource,
+    cors: CorsPolicy | None = None,
+    watch: Callable[[Request], None] = watch_nothing,
 ) -> IResource:
     """
     Make the root of a site that has one resource at a path, and nothing beside it.
 
     :param base_path: such as ``/files/``; ``/`` for the resource itself.
     :param cors: which pages may see that there is nothing.
+    :param watch: called with each request for that.
     """
     segments = [segment.encode() for segment in base_path.split("/") if segment]
     for segment in reversed(segments):
-        parent = Nowhere(cors)
+        parent = Nowhere(cors, watch)
         parent.putChild(segment, resource)
         resource = parent
     return resource
