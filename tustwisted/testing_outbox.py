@@ -19,7 +19,7 @@ from attrs import evolve
 from zope.interface.verify import verifyObject
 
 from tustwisted.errors import EventsWaiting
-from tustwisted.hooks.interfaces import IMail, INotice, IOutbox
+from tustwisted.hooks.interfaces import IMail, INotice, IOutbox, Kept
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.metadata import parse_metadata
 from tustwisted.protocol.requests import RequestInfo
@@ -277,6 +277,18 @@ class OutboxContract(_Mixin):
             await IMail(other).bury("h", name, "nobody wants it")
         await self._commit(outbox, make_event(FINISHED))
         self.assertEqual(await self._due(other), [make_event(FINISHED)])
+
+    async def test_what_is_kept_is_counted(self) -> None:
+        """What is due and what is dead is told of each hook, and nothing else."""
+        outbox, other = await self._peers()
+        mail = IMail(other)
+        self.assertEqual(dict(await mail.kept()), {})
+        await (await outbox.prepare(make_event(), ["h", "i"])).commit()
+        await mail.bury("h", await self._name(other), "nobody wants it")
+        await self._commit(outbox, make_event(FINISHED))
+        await outbox.prepare(make_event(TERMINATED), ["h", "j"])
+        kept = {hook: each for hook, each in (await mail.kept()).items() if hook != "j"}
+        self.assertEqual(kept, {"h": Kept(1, 1), "i": Kept(1, 0)})
 
     async def test_the_order_of_an_upload(self) -> None:
         """Sorted by their names, events are as they happened, over two lives too."""

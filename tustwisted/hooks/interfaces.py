@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import frozen
 from zope.interface import Attribute, Interface
@@ -95,6 +95,15 @@ class DueEvent:
 
 
 @frozen
+class Kept:
+    """How many events are kept for a hook."""
+
+    due: int
+    dead: int
+    """Dead letters: those that are not to be delivered."""
+
+
+@frozen
 class Page:
     """Some names of events that are due to a hook, and where to go on."""
 
@@ -122,6 +131,13 @@ class IMail(Interface):
     async def hooks() -> Sequence[str]:
         """
         List the hooks for which anything is due.
+
+        :raises StorageFailed: the storage would not tell.
+        """
+
+    async def kept() -> Mapping[str, Kept]:
+        """
+        Count what is kept for each hook, where there is anything or was once.
 
         :raises StorageFailed: the storage would not tell.
         """

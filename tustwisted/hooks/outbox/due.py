@@ -44,9 +44,11 @@ class Due:
         except FileNotFoundError:
             return None
 
-    def count(self, hook: str) -> int:
-        """Count what is due to a hook."""
-        return sum(1 for _ in self._places.names(self._places.due(hook)))
+    def count(self, hook: str, is_dead: bool = False) -> int:
+        """Count what is due to a hook, or its dead letters."""
+        places = self._places
+        directory = places.dead(hook) if is_dead else places.due(hook)
+        return sum(1 for _ in places.names(directory))
 
     def look(self, hook: str, after: str, most: int) -> Page:
         """Choose some of the names; see :func:`~.paging.choose`."""

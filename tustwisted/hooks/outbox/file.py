@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar, ParamSpec, TypeVar
 
 from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.errors import CannotStart
-from tustwisted.hooks.interfaces import DueEvent, IMail, INotice, IOutbox, Page
+from tustwisted.hooks.interfaces import DueEvent, IMail, INotice, IOutbox, Kept, Page
 from tustwisted.hooks.outbox.due import Due
 from tustwisted.hooks.outbox.letters import Letter
 from tustwisted.hooks.outbox.places import Places
@@ -208,6 +208,16 @@ class FileOutbox:
 
     def _find_hooks(self) -> list[str]:
         return [hook for hook in self._places.hooks() if self._due.count(hook)]
+
+    async def kept(self) -> Mapping[str, Kept]:
+        """See :meth:`IMail.kept`."""
+        with storage_errors(_ALL):
+            return await self._disk.read(self._count_kept)
+
+    def _count_kept(self) -> dict[str, Kept]:
+        count = self._due.count
+        hooks = self._places.hooks()
+        return {hook: Kept(count(hook), count(hook, True)) for hook in hooks}
 
     async def mark(self, hook: str) -> object:
         """See :meth:`IMail.mark`."""

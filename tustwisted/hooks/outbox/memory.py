@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar
 
 from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.errors import EventsWaiting
-from tustwisted.hooks.interfaces import DueEvent, IMail, INotice, IOutbox, Page
+from tustwisted.hooks.interfaces import DueEvent, IMail, INotice, IOutbox, Kept, Page
 from tustwisted.hooks.outbox.names import (
     due_name,
     due_names,
@@ -105,6 +105,13 @@ class MemoryOutbox:
     async def hooks(self) -> Sequence[str]:
         """See :meth:`IMail.hooks`."""
         return sorted(hook for hook, events in self._due.items() if events)
+
+    async def kept(self) -> Mapping[str, Kept]:
+        """See :meth:`IMail.kept`."""
+        return {
+            hook: Kept(len(self._due.get(hook, ())), len(self.dead.get(hook, ())))
+            for hook in sorted({*self._due, *self.dead})
+        }
 
     async def mark(self, hook: str) -> object:
         """See :meth:`IMail.mark`."""
