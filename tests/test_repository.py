@@ -46,6 +46,7 @@ WIRING = {
     "systemd",
     "privileges",
     "process",
+    "readiness",
     "workers",
 }
 """What puts the rooms together; nothing else may import it."""

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
 
 from tests.contracts.test_stores import ThreadedDisk
 from tests.store.support import (
@@ -23,12 +24,14 @@ from tests.store.support import (
     run,
 )
 from tustwisted.errors import (
+    NoSpace,
     OffsetConflict,
     StorageFailed,
     StoreUnusable,
     UploadExists,
     UploadNotFound,
 )
+from tustwisted.probes import IHasRoom
 from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
@@ -97,6 +100,34 @@ class StartTests(StoreCase):
         run(store.stop())
         run(store.start())
         self.assertEqual(run(store.info("u")).offset, 3)
+
+
+class RoomTests(StoreCase):
+    """Whether bytes can be stored, asked while the store is in use."""
+
+    def test_room(self) -> None:
+        """It tells what the file system has for this process, and leaves nothing."""
+        store = self.make()
+        verifyObject(IHasRoom, store)
+        system = os.statvfs(self.directory)
+        whole = system.f_blocks * system.f_frsize
+        self.assertTrue(0 < run(store.room()) <= whole)
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_failures(self) -> None:
+        """A full file system is told apart from one that does not work; no log."""
+        for number, error in ((28, NoSpace), (122, NoSpace), (5, StorageFailed)):
+            broken = intercepted(OsFiles(), FailCalls("write", number))
+            store = self.make()
+            store._files = broken
+            self.assertRaises(error, run, store.room())
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_directory_is_gone(self) -> None:
+        """A directory that somebody has removed keeps nothing."""
+        store = self.make()
+        os.rmdir(self.directory)
+        self.assertRaises(StorageFailed, run, store.room())
 
 
 class LayoutTests(StoreCase):

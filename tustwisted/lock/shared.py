@@ -21,6 +21,7 @@ from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import ILock, ILocker
 from tustwisted.lock.directory import DirectoryLock
 from tustwisted.lock.turns import Turn, Turns
+from tustwisted.probes import IReachable
 
 
 class IProcessLocks(Interface):
@@ -106,7 +107,7 @@ class SharedLock:
         self._turn.release()  # whoever is next here takes it from the others himself
 
 
-@implementer(ILocker)
+@implementer(ILocker, IReachable)
 @define(eq=False)
 class SharedLocker:
     """
@@ -147,6 +148,12 @@ class SharedLocker:
         await self._process_locks.stop()
         if self._directory is not None:
             self._directory.release()
+
+    async def ping(self) -> None:
+        """See :meth:`tustwisted.probes.IReachable.ping`."""
+        reachable = IReachable(self._process_locks, None)
+        if reachable is not None:
+            await reachable.ping()
 
     def acquire(
         self, upload_id: str, wanted: Callable[[], None], timeout_s: float

@@ -24,9 +24,10 @@ from tustwisted.abilities import (
     IUploadReader,
     IVerifiesChunks,
 )
-from tustwisted.errors import StoreUnusable, TusError
+from tustwisted.errors import NoSpace, StorageFailed, StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.filesystem import network_filesystem
+from tustwisted.probes import IHasRoom
 from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store import changes, lookup, removal, starting
 from tustwisted.store.chunk import HELD_BYTES, FileChunk
@@ -34,7 +35,7 @@ from tustwisted.store.claims import FileClaim, claim
 from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
-from tustwisted.store.failures import storage_errors
+from tustwisted.store.failures import FULL, storage_errors
 from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.ifiles import IFiles
@@ -59,6 +60,7 @@ from tustwisted.store.shelf import Shelf
     IReads,
     ISweeps,
     IVerifiesChunks,
+    IHasRoom,
 )
 @define(eq=False)
 class FileStore:
@@ -145,6 +147,16 @@ class FileStore:
     async def stop(self) -> None:
         """End searches early; between calls the store holds nothing."""
         self._stopped.set()
+
+    async def room(self) -> int:
+        """See :meth:`tustwisted.probes.IHasRoom.room`."""
+        layout = self._shelf.layout
+        try:
+            return await self._disk.read(
+                starting.room, self._files, layout, self._file_mode
+            )
+        except OSError as error:
+            raise (NoSpace if error.errno in FULL else StorageFailed)() from error
 
     async def create(self, info: UploadInfo) -> None:
         """

@@ -105,6 +105,11 @@ class OsFiles:
         found = os.lstat(path)
         return max(found.st_mtime, found.st_ctime)
 
+    def free_bytes(self, path: str) -> int:
+        """See :meth:`IFiles.free_bytes`."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
     def exists(self, path: str) -> bool:
         """See :meth:`IFiles.exists`."""
         try:

@@ -107,6 +107,9 @@ class IFiles(Interface):
         written, it cannot be set back.
         """
 
+    def free_bytes(path: str) -> int:
+        """Tell how much room the file system of a directory has for this process."""
+
     def exists(path: str) -> bool:
         """
         Tell whether anything is there, also a symlink that leads nowhere.

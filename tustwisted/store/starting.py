@@ -119,6 +119,21 @@ def probe(files: IFiles, layout: Layout, mode: int) -> None:
             files.unlink(layout.probe())
 
 
+def room(files: IFiles, layout: Layout, mode: int) -> int:
+    """
+    Write and remove a byte, and tell for how many more there is room.
+
+    :raises OSError: it cannot be written.
+    """
+    path = layout.probe()
+    try:
+        files.write(path, b"-", mode, False)
+    finally:
+        with suppress(FileNotFoundError):  # another process was faster
+            files.unlink(path)
+    return files.free_bytes(layout.root)
+
+
 def sync_all_names(shelf: Shelf) -> None:
     """
     Make durable what others left: the names above the root, and all in it.

@@ -189,6 +189,10 @@ class FakeLeases:
         """See :meth:`tustwisted.lock.redis.leases.ILeases.release`."""
         return await self._call("release", lambda: self.redis.release(leases))
 
+    async def ping(self) -> None:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.ping`."""
+        await self._call("ping", lambda: None)
+
     # -- what happens to it ------------------------------------------------------------
 
     def cut(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
+from zope.interface.verify import verifyObject
 
 from tests.lock.redis.real import RealCase, passes, until
 from tests.lock.redis.test_start import clients
@@ -12,7 +14,8 @@ from tests.valkey import Valkey
 from tustwisted.errors import LockLost, LocksUnavailable
 from tustwisted.lock.redis import scripts
 from tustwisted.lock.redis.locks import RedisLocks
-from tustwisted.lock.shared import IProcessLock
+from tustwisted.lock.shared import IProcessLock, SharedLocker
+from tustwisted.probes import IReachable
 
 QUARANTINE = scripts.EPOCH_KEYS[1].decode()
 
@@ -88,6 +91,18 @@ class CutTests(OutageCase):
     async def test_cut(self) -> None:
         """A cut that is mended costs nobody a lock, and hardly time."""
         await assert_survives_cuts(self)
+
+    async def test_ping(self) -> None:
+        """Whoever wants to know is told whether Redis can be reached."""
+        locker = SharedLocker(reactor, self.locks_)
+        verifyObject(IReachable, locker)
+        await locker.ping()
+        self.proxy_.cuts_at_first_byte = True
+        self.proxy_.cut()
+        await self.is_lost()
+        await self.assertFailure(
+            Deferred.fromCoroutine(locker.ping()), LocksUnavailable
+        )
 
     async def test_cut_while_asking(self) -> None:
         """A question whose connection breaks is asked again."""

@@ -136,6 +136,9 @@ class ILeases(Interface):
         :returns: for each whether it was there still.
         """
 
+    async def ping() -> None:
+        """Find out whether Redis answers."""
+
     async def release(leases: Sequence[Lease]) -> None:
         """
         Give leases back; those of other tokens are left alone.

@@ -16,12 +16,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from tustwisted.errors import LocksUnavailable
 from tustwisted.lock.redis.held import Held, RedisLock
-from tustwisted.lock.redis.leases import Freed, ILeases, Message
+from tustwisted.lock.redis.leases import FAILURES, Freed, ILeases, Message
 from tustwisted.lock.redis.returns import Returns
 from tustwisted.lock.redis.taking import Taking, Ways
 from tustwisted.lock.redis.terms import Terms
 from tustwisted.lock.shared import IProcessLock, IProcessLocks
+from tustwisted.probes import IReachable
 from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
@@ -35,7 +37,7 @@ STOP_S = 2.0
 """How long giving back all locks may take at the end."""
 
 
-@implementer(IProcessLocks)
+@implementer(IProcessLocks, IReachable)
 @define(eq=False)
 class RedisLocks:
     """
@@ -90,6 +92,13 @@ class RedisLocks:
             log.info("some locks stay in Redis until their time is over")
         finally:
             await self._leases.stop()
+
+    async def ping(self) -> None:
+        """See :meth:`tustwisted.probes.IReachable.ping`."""
+        try:
+            await self._leases.ping()
+        except FAILURES as error:
+            raise LocksUnavailable from error
 
     def take(self, upload_id: str, timeout_s: float) -> Deferred[IProcessLock]:
         """See :meth:`tustwisted.lock.shared.IProcessLocks.take`."""

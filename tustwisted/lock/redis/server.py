@@ -116,6 +116,10 @@ class RedisLeases:
             args += [token, scripts.as_bytes(upload_id)]
         await self._run(scripts.RELEASE, keys, args)
 
+    async def ping(self) -> None:
+        """See :meth:`tustwisted.lock.redis.leases.ILeases.ping`."""
+        await self._commands.wire().ping()
+
     @property
     def _channel(self) -> bytes:
         return scripts.channel(self._url.db)
