@@ -17,7 +17,7 @@ LAYERS = (
     {"_version", "errors", "httpanswer"},
     {"protocol"},
     {"interfaces", "abilities", "observing", "outcome", "probes", "waiting", "named"},
-    {"receive", "store", "lock", "hooks", "auth", "disk"},
+    {"receive", "store", "lock", "hooks", "auth", "disk", "metrics"},
     {"uploads"},
     {"web"},
 )
@@ -26,6 +26,7 @@ LAYERS = (
 WIRING = {
     "accessmaking",
     "activation",
+    "adminport",
     "__main__",
     "admin",
     "config",
@@ -47,6 +48,7 @@ WIRING = {
     "privileges",
     "process",
     "readiness",
+    "vitals",
     "workers",
 }
 """What puts the rooms together; nothing else may import it."""
