@@ -18,6 +18,7 @@ from zope.interface import alsoProvides
 
 from tests.web.harness import Peer, Wire
 from tustwisted.hooks.functions import FunctionHook
+from tustwisted.hooks.interfaces import IOutbox
 from tustwisted.interfaces import IDataStore, IDisk, IHook
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.observing import UNOBSERVED, IObserver
@@ -241,6 +242,7 @@ class Server:
         expiration: Expiration = Expiration(),  # noqa: B008
         hooks: Sequence[IHook] = (),
         observer: IObserver = UNOBSERVED,
+        outbox: IOutbox | None = None,
     ) -> None:
         self.clock = Clock()
         self.store: Any = store
@@ -265,6 +267,7 @@ class Server:
             switched_off=switched_off,
             expiration=expiration,
             observer=observer,
+            outbox=outbox,
         )
         started = Deferred.fromCoroutine(self.uploads.start())
         assert started.called, "nothing in memory takes time to start"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
@@ -19,7 +19,7 @@ from tustwisted.abilities import IConcatenates
 from tustwisted.errors import AccessDenied, ExtensionDisabled
 from tustwisted.hooks.asking import Hooks
 from tustwisted.hooks.delivery import Delivery
-from tustwisted.hooks.interfaces import IOutbox
+from tustwisted.hooks.interfaces import IMail, IOutbox, Kept
 from tustwisted.hooks.observed import observed
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.hooks.settings import HookSettings
@@ -249,6 +249,16 @@ class Uploads:
         where the outbox is not shared by each.
         """
         return self._delivery if self._events.has_durable else None
+
+    async def kept_events(self) -> Mapping[str, Kept]:
+        """
+        Count what is kept for each hook until it is told; for some time, a thread.
+
+        :raises StorageFailed: the storage would not tell.
+        """
+        if self.delivery is None:
+            return {}
+        return await IMail(self._events.outbox).kept()
 
     # -- what a request asks for -------------------------------------------------------
 

@@ -1,0 +1,126 @@
+"""
+What operators and their machines ask a server, by HTTP beside the uploads.
+
+``/healthz``: the process is alive.  ``/readyz``: uploads are taken.  ``/metrics``: what
+was counted, for Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from tustwisted.metrics.exposing import CONTENT_TYPE, Exposition, Processes
+from tustwisted.vitals import IVitals
+
+log = Logger()
+
+_TEXT = b"text/plain; charset=utf-8"
+
+
+class AdminResource(Resource):
+    """
+    Has ``healthz``, ``readyz`` and ``metrics`` below it; not for everybody's eyes.
+
+    :param vitals: tells how the server is.
+    :param processes: see :class:`~tustwisted.metrics.exposing.Exposition`.
+    :param registry: what else ``metrics`` tells, such as an application's own.
+    """
+
+    def __init__(
+        self,
+        vitals: IVitals,
+        processes: Processes | None = None,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        Resource.__init__(self)
+        self.putChild(b"healthz", _Health())
+        self.putChild(b"readyz", _Ready(vitals))
+        self.putChild(b"metrics", _Metrics(vitals, Exposition(processes, registry)))
+
+
+class _Page(Resource):
+    """A text that may take some time; GET and HEAD."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> int:
+        """Answer later; whoever leaves is not waited for."""
+        request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(b"Content-Type", _TEXT)
+        work = Deferred.fromCoroutine(self._answer(request))
+        request.notifyFinish().addErrback(  # type: ignore[unused-awaitable]
+            lambda _: work.cancel()
+        )
+        work.addErrback(self._fail, request)  # type: ignore[unused-awaitable]
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Request) -> None:
+        body = await self.text(request)
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        if request.method != b"HEAD":
+            request.write(body)
+        request.finish()
+
+    def _fail(self, failure: Failure, request: Request) -> None:
+        if failure.check(CancelledError):
+            return
+        log.failure("{path} failed", failure, path=request.path.decode("latin-1"))
+        request.setResponseCode(500)
+        request.setHeader(b"Content-Length", b"0")
+        request.finish()
+
+    def text(self, request: Request) -> Awaitable[bytes]:
+        """Make the answer."""
+        raise NotImplementedError
+
+
+class _Health(_Page):
+    async def text(self, request: Request) -> bytes:
+        return b"ok\n"
+
+
+class _Ready(_Page):
+    def __init__(self, vitals: IVitals) -> None:
+        super().__init__()
+        self._vitals = vitals
+
+    async def text(self, request: Request) -> bytes:
+        problems = await self._vitals.problems()
+        if not problems:
+            return b"ok\n"
+        request.setResponseCode(503)
+        return "".join(f"{problem}\n" for problem in problems).encode()
+
+
+class _Metrics(_Page):
+    def __init__(self, vitals: IVitals, exposition: Exposition) -> None:
+        super().__init__()
+        self._vitals = vitals
+        self._exposition = exposition
+
+    async def text(self, request: Request) -> bytes:
+        text = self._exposition.text(await self._vitals.counts())
+        request.setHeader(b"Content-Type", CONTENT_TYPE)
+        return text
+
+
+class AdminSite(Site):
+    """Serves an :class:`AdminResource`, and logs nothing of what is asked so often."""
+
+    noisy = False
+    displayTracebacks = False
+
+    def __init__(self, resource: AdminResource, reactor: Any) -> None:
+        super().__init__(resource, reactor=reactor)
+
+    def log(self, request: HTTPRequest) -> None:
+        """Log nothing."""
