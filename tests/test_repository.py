@@ -30,6 +30,7 @@ WIRING = {
     "__main__",
     "admin",
     "config",
+    "checkurl",
     "command",
     "descriptors",
     "eventcommands",

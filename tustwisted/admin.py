@@ -11,10 +11,19 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogBeginner
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    globalLogBeginner,
+)
 from twisted.python import usage
 from zope.interface import implementer
 
+from tustwisted.checkurl.command import CheckUrlOptions
 from tustwisted.command import Command, Group
 from tustwisted.eventcommands import EventsOptions
 
@@ -24,6 +33,7 @@ class Options(Group):
 
     longdesc = "Look after a tustwisted server."
     subCommands = [  # noqa: RUF012 - usage.Options wants a list on the class
+        ["check-url", None, CheckUrlOptions, "Explain how a server looks from here."],
         ["events", None, EventsOptions, "Events that wait to be told to hooks."],
     ]
 
@@ -35,8 +45,9 @@ def main() -> None:
     :raises SystemExit: it cannot be done, for which there is one sentence.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as for other commands in a pipe
+    log = FilteringLogObserver(_write_log, [LogLevelFilterPredicate(LogLevel.warn)])
     globalLogBeginner.beginLoggingTo(
-        [_write_log], redirectStandardIO=False, discardBuffer=True
+        [log], redirectStandardIO=False, discardBuffer=True
     )
     do(sys.argv[1:])
 

@@ -138,7 +138,7 @@ class WrongWordsTests(EventsCommandCase):
     def test_sentences(self) -> None:
         """Each says what to say."""
         for words, told in {
-            (): "say what to do (events), or --help",
+            (): "say what to do (check-url, events), or --help",
             ("events",): "say what to do (list, redeliver, drop, resend), or --help",
             ("events", "list", "all"): "all is no option: see --help",
             ("events", "list", "--hook", "x"): (
