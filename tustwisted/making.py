@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from tustwisted.abilities import ISweeps
 from tustwisted.accessmaking import make_access_hooks
+from tustwisted.activation import check_activation
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import DaemonService
 from tustwisted.descriptors import REDIS, Beside, most_connections, take_descriptors
@@ -27,9 +28,11 @@ from tustwisted.lockers import make_locker
 from tustwisted.process import HARD_END_S, end_hard_after
 from tustwisted.service import UploadsService
 from tustwisted.store.named import make_named_store
+from tustwisted.systemd import Systemd
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import everything
+from tustwisted.workers.inheriting import AdoptingReactor
 from tustwisted.workers.role import WorkerRole
 
 
@@ -42,6 +45,7 @@ def make_daemon(
     role: WorkerRole | None = None,
     serves: Callable[[], None] | None = None,
     counted: Callable[[int], None] = lambda _: None,
+    systemd: Systemd | None = None,
 ) -> DaemonService:
     """
     Make what serves in this process; most parameters are for a worker.
@@ -51,6 +55,7 @@ def make_daemon(
     :param role: which of several workers this is.
     :param serves: called when it serves, instead of saying so in the log.
     :param counted: called with the number of connections whenever that changes.
+    :param systemd: is told how it goes.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
     uploads = make_uploads(reactor, settings)
@@ -69,7 +74,8 @@ def make_daemon(
         uploads=uploads,
         site=site,
         endpoints=[
-            make_endpoint(listening or reactor, port) for port in settings.endpoints
+            make_endpoint(listening or AdoptingReactor(reactor), port)
+            for port in settings.endpoints
         ],
         base_path=settings.base_path,
         directory=settings.upload_dir,
@@ -80,6 +86,7 @@ def make_daemon(
         serves=serves,
         recovers=role is None or role.is_restart,
         warns_of_place=role is None or role.speaks_for_all,
+        systemd=systemd,
     )
 
 
@@ -164,14 +171,18 @@ def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
     Make what listens, and tell the scheme of its URLs.
 
     :param port: an endpoint description.
-    :raises SystemExit: Twisted does not know it.
+    :raises SystemExit: Twisted does not know it, or systemd has not opened it.
     """
     scheme = "https" if port.startswith(("ssl:", "tls:")) else "http"
     try:
+        check_activation(reactor, port)
+    except ValueError as error:
+        raise SystemExit(f"tustwisted: --port {port}: {error}") from error
+    try:
         return scheme, serverFromString(reactor, port)
     except Exception as error:
-        # The parsers, some of them plugins, raise what they like: an IndexError when
-        # systemd has no such socket, an OSError when a certificate is missing.
+        # The parsers, some of them plugins, raise what they like: an OSError when a
+        # certificate is missing.
         raise SystemExit(
             f"tustwisted: --port {port}: is no port and no endpoint description that "
             f"can be used ({error})"

@@ -70,6 +70,7 @@ def makeService(options: Options) -> IService:
     from tustwisted.making import make_daemon
     from tustwisted.privileges import check_chroot, import_early
     from tustwisted.process import end_failed
+    from tustwisted.systemd import Systemd
 
     import_early()
     settings = options.reading.settings
@@ -80,8 +81,9 @@ def makeService(options: Options) -> IService:
             "tustwisted: enabled is false, which is for applications that mount the "
             "uploads: do not start the daemon then"
         )
+    systemd = Systemd.take(reactor)
     if settings.workers > 1:
         from tustwisted.workers.wiring import make_supervisor
 
-        return make_supervisor(reactor, settings, options.words, failed)
-    return make_daemon(reactor, settings, failed=failed)
+        return make_supervisor(reactor, settings, options.words, failed, systemd)
+    return make_daemon(reactor, settings, failed=failed, systemd=systemd)

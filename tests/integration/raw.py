@@ -39,8 +39,10 @@ class Client:
             self.socket = socket.socket(socket.AF_UNIX)
             self.host = "localhost"
         else:
-            self.socket = socket.socket()
-            self.host = f"{address[0]}:{address[1]}"
+            is_six = ":" in address[0]
+            self.socket = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET)
+            name = f"[{address[0]}]" if is_six else address[0]
+            self.host = f"{name}:{address[1]}"
         self.socket.settimeout(LIMIT_S)
         try:
             self.socket.connect(address)

@@ -13,6 +13,7 @@ from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
 from tustwisted.making import connections_of, make_endpoint
 from tustwisted.process import end_hard_after
+from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 from tustwisted.workers.spawning import Spawner
@@ -23,13 +24,18 @@ HARD_END_S: Final = KILL_S + 2
 
 
 def make_supervisor(
-    reactor: Any, settings: Settings, words: Sequence[str], failed: Callable[[], None]
+    reactor: Any,
+    settings: Settings,
+    words: Sequence[str],
+    failed: Callable[[], None],
+    systemd: Systemd,
 ) -> IService:
     """
     Make the service that starts and keeps the workers; opens and starts nothing.
 
     :param words: the options, as they were given.
     :param failed: called when a start fails later than at once.
+    :param systemd: is told how it goes.
     """
     connections_of(settings)  # here, where it can still be said in one sentence
     workers = settings.workers
@@ -40,6 +46,7 @@ def make_supervisor(
         os.getcwd(),
         workers,
         lambda: [port.fileno() for port in holding.ports],
+        alive_every_s=systemd.watchdog_s and systemd.watchdog_s / 2,
     )
 
     def settle(is_settled: Callable[[], bool], limit_s: float) -> None:
@@ -62,4 +69,5 @@ def make_supervisor(
         settle=settle,
         end_hard_in_time=partial(end_hard_after, HARD_END_S),
         failed=failed,
+        systemd=systemd,
     )
