@@ -141,6 +141,8 @@ class TransferTests(JudgingCase):
             found = judge_patch(answer("PATCH", 204, **offset), 10)
             self.assert_found(found, "problem", "not 10")
         self.assert_found(judge_patch(answer("PATCH", 411), 1), "problem", "Content-L")
+        own = answer("PATCH", 503, b"ERR_LOCKS: gone", Tus_Resumable="1.0.0")
+        self.assert_found(judge_patch(own, 1), "problem", "ERR_LOCKS", "the log")
 
     def test_streamed(self) -> None:
         """A server that tells of bytes late has them all the same."""
@@ -193,6 +195,8 @@ class TransferTests(JudgingCase):
         ):
             found = judge_removal(given, f"{URL}x", is_offered)
             self.assert_found(found, verdict, *([f"{URL}x"] * (verdict != "ok")))
+        own = answer("DELETE", 423, Tus_Resumable="1.0.0")
+        self.assert_found(judge_removal(own, URL, True), "problem", "the log")
 
 
 class CorsTests(JudgingCase):

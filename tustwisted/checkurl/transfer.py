@@ -7,6 +7,7 @@ from attrs import frozen
 from tustwisted.checkurl.answers import Answer, printable
 from tustwisted.checkurl.findings import Finding, ok, problem, warning
 
+LOG_FIX = "see what the log of the server says of this"
 STREAM_FIX = "nginx: proxy_request_buffering off; proxy_http_version 1.1;"
 
 
@@ -93,7 +94,8 @@ def judge_patch(answer: Answer, expected: int, about: str = "PATCH") -> Finding:
         415: "let the proxy pass the client's Content-Type on",
     }
     said = f" ({answer.said})" if answer.said else ""
-    fix = fixes.get(answer.status, "let the proxy pass PATCH on")
+    others = LOG_FIX if answer.is_from_tus else "let the proxy pass PATCH on"
+    fix = fixes.get(answer.status, others)
     return problem(about, f"{answer.told}{said}", fix)
 
 
@@ -258,4 +260,6 @@ def judge_removal(answer: Answer | None, url: str, is_offered: bool) -> Finding:
         fix = "remove it on the server, or let it expire"
         return warning("removal", f"no termination is offered: {left}", fix)
     told = "DELETE has no answer" if answer is None else answer.told
-    return problem("removal", f"{told}: {left}", "let the proxy pass DELETE on")
+    is_own = answer is not None and answer.is_from_tus
+    fix = LOG_FIX if is_own else "let the proxy pass DELETE on"
+    return problem("removal", f"{told}: {left}", fix)
