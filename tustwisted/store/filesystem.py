@@ -106,8 +106,9 @@ def doubts_of(
 
     :returns: nothing of one that is not there any more.
     """
+    path = os.path.abspath(directory)
     with suppress(OSError):
-        yield from doubts(directory, look_at(directory), durability, max_size_bytes)
+        yield from doubts(path, look_at(path), durability, max_size_bytes)
 
 
 def doubts(
