@@ -42,17 +42,31 @@ def check_chroot(runner: Mapping[str, Any] | None, workers: int) -> None:
     :param workers: how many processes serve.
     :raises SystemExit: it cannot.
     """
-    directory = None if runner is None else runner.get("chroot")
-    if directory is None:
+    jail = None if runner is None else runner.get("chroot")
+    if runner is None or jail is None:
         return
     if workers > 1:
         raise SystemExit(
             f"tustwisted: --workers {workers}: there is no Python below --chroot "
-            f"{directory} to start them with; omit one of them"
+            f"{jail} to start them with; omit one of them"
         )
-    null = os.path.join(directory, "dev", "null")
+    null = os.path.join(jail, "dev", "null")
     if not os.path.exists(null):
         raise SystemExit(
-            f"tustwisted: --chroot {directory}: it must have a dev/null (mkdir -p "
+            f"tustwisted: --chroot {jail}: it must have a dev/null (mkdir -p "
             f"{os.path.dirname(null)}; mknod -m 666 {null} c 1 3)"
         )
+    uid = runner.get("uid")
+    users = os.path.join(jail, "etc", "passwd")
+    if uid is not None and not _is_user(uid, users):
+        raise SystemExit(
+            f"tustwisted: --chroot {jail}: it must know the user of --uid {uid} "
+            f"(mkdir -p {os.path.dirname(users)}; getent passwd {uid} >> {users})"
+        )
+
+
+def _is_user(uid: int, users: str) -> bool:
+    """Look a user up in a file as ``/etc/passwd``, where his number is the third."""
+    with suppress(OSError), open(users, encoding="utf-8", errors="replace") as file:
+        return any(line.split(":")[2:3] == [str(uid)] for line in file)
+    return False

@@ -189,16 +189,12 @@ class JailTests(InPlace):
         self.client.begin_patch(path, offset, len(body), *more, start=body)
         self.assertEqual(self.client.response(LIMIT_S).status, 204)
 
-    def test_no_null(self) -> None:
+    def test_missing(self) -> None:
         """What must be there is named with the commands that make it."""
-        words = (*TWISTD[:-1], "--chroot=jail", "tus", f"--port={self.port}")
-        for options, problem in (
-            ((), "--chroot jail: it must have a dev/null (mkdir -p jail/dev; mknod"),
-            (("--workers=2",), "--workers 2: there is no Python below --chroot jail"),
-        ):
-            code, output = self.run_to_end(*words, *options)
-            self.assertEqual((code, output.count("\n")), (1, 1), output)
-            self.assertIn(f"tustwisted: {problem}", output)
+        code, output = self.run_to_end(*TWISTD[:-1], "--chroot=jail", "tus")
+        self.assertEqual((code, output.count("\n")), (1, 1), output)
+        problem = "--chroot jail: it must have a dev/null (mkdir -p jail/dev; mknod -m"
+        self.assertIn(f"tustwisted: {problem}", output)
 
 
 def daemon_url(port: int) -> str:
