@@ -21,7 +21,7 @@ from tustwisted.daemon import DaemonService
 from tustwisted.descriptors import REDIS, Beside, most_connections, take_descriptors
 from tustwisted.disk import Disk
 from tustwisted.hookmaking import make_hooks
-from tustwisted.hooks.process import MOST_AT_ONCE
+from tustwisted.hooks.rules import MOST_AT_ONCE
 from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker

@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from tustwisted.errors import HookUnusable
 from tustwisted.hooks.program import KILL_AFTER_S, ProgramFailed, Run
+from tustwisted.hooks.rules import MOST_AT_ONCE
 from tustwisted.hooks.wire import decode_answer, encode_event
 from tustwisted.interfaces import IHook
 from tustwisted.protocol.answers import Answer
@@ -31,8 +32,6 @@ log = Logger()
 _T = TypeVar("_T")
 
 TIMEOUT_S = 15.0
-
-MOST_AT_ONCE = 16
 
 END_S = KILL_AFTER_S + 1.0
 """How long a stop waits for programs that are ended."""

@@ -1,4 +1,4 @@
-"""Of what hooks hear, and how they are called by HTTP: options are read with it."""
+"""Of what hooks hear, and how they are called: options are read with it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ REPLY_LIMIT_BYTES = 5120
 """Both as in tusd."""
 
 MAX_IN_FLIGHT = 64
+
+MOST_AT_ONCE = 16
+"""So many programs run at a time; further ones wait."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
