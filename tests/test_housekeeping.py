@@ -9,7 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tustwisted.errors import LocksUnavailable
 from tustwisted.hooks.functions import FunctionHook
-from tustwisted.housekeeping import ELECTION_S, HOUSE, Housekeeper
+from tustwisted.hooks.outbox.memory import MemoryOutbox
+from tustwisted.housekeeping import (
+    ELECTION_S,
+    HANDOVER_POLL_S,
+    HANDOVER_S,
+    HOUSE,
+    Housekeeper,
+)
 from tustwisted.interfaces import IHook, ILock
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.events import Event, EventType
@@ -22,6 +29,7 @@ from tustwisted.testing import ImmediateDisk
 from tustwisted.uploads.uploads import Uploads
 
 AFTER_S = 100.0
+LIMIT_S = 7.0
 
 
 @define(eq=False)
@@ -41,8 +49,11 @@ class FailingLocker(MemoryLocker):
         return lock
 
 
-class HousekeeperTests(SynchronousTestCase):
-    """Two processes with the same uploads."""
+class HousekeeperCase(SynchronousTestCase):
+    """Has two processes with the same uploads."""
+
+    outbox: MemoryOutbox | None = None
+    """What all of them share; ``None``: each has its own."""
 
     def setUp(self) -> None:
         """Start the uploads of two processes, which share their locks."""
@@ -59,6 +70,7 @@ class HousekeeperTests(SynchronousTestCase):
             ImmediateDisk(),
             self.clock,
             hooks=hooks,
+            outbox=self.outbox,
             now_s=self.clock.seconds,
             expiration=Expiration(AFTER_S),
         )
@@ -70,6 +82,10 @@ class HousekeeperTests(SynchronousTestCase):
         for _, housekeeper in self.all:
             housekeeper.start(recovers)
         return [housekeeper for _, housekeeper in self.all]
+
+
+class HousekeeperTests(HousekeeperCase):
+    """Who of them keeps house."""
 
     def leave_unfinished(self, upload_id: str) -> None:
         """Leave an upload as a crash before its finish step does."""
@@ -219,3 +235,115 @@ class HousekeeperTests(SynchronousTestCase):
             self.successResultOf(Deferred.fromCoroutine(housekeeper.stopped()))
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(len(self.locker._turns), 0)
+
+
+class SharedOutbox(MemoryOutbox):
+    """As if it were on a disk that all processes see."""
+
+    is_shared = True
+
+
+class HandoverTests(HousekeeperCase):
+    """What is due when processes stop."""
+
+    def setUp(self) -> None:
+        """Let two keep house for a hook that answers when a test lets it."""
+        self.outbox = SharedOutbox()
+        super().setUp()
+        self.told: list[str | None] = []
+        self.answers: list[Deferred[None]] = []
+        self.all = [self.make(self.hook()), self.make(self.hook())]
+        self.first, self.second = self.begin(recovers=True)
+
+    def hook(self) -> FunctionHook:
+        """Make the hook as one of the processes knows it."""
+
+        async def tell(event: Event) -> None:
+            self.told.append(event.upload_id)
+            self.answers.append(Deferred())
+            await self.answers[-1]
+
+        return FunctionHook("hook", {EventType.POST_CREATE: tell})
+
+    def create(self, number: int, upload_id: str) -> None:
+        """Create an upload in one of the processes, which the hook is to be told."""
+        self.successResultOf(self.all[number][0].create(3, Metadata(), upload_id))
+
+    def finish(self, housekeeper: Housekeeper) -> Deferred[None]:
+        """Deliver what is due, for a stop of one process."""
+        return Deferred.fromCoroutine(housekeeper.finish(LIMIT_S))
+
+    def wait_in_vain(self) -> None:
+        """Let so much time pass that nobody waits any more for the lock."""
+        self.clock.pump([HANDOVER_POLL_S] * round(HANDOVER_S / HANDOVER_POLL_S + 1))
+
+    def assert_quiet(self) -> None:
+        """When all have stopped nothing is left of them, and the lock is free."""
+        for housekeeper in (self.first, self.second):
+            housekeeper.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.locker._turns), 0)
+
+    def test_the_one_that_keeps_house(self) -> None:
+        """It tells what is due, and has the lock as long as that takes."""
+        self.create(1, "a")
+        finished = self.finish(self.first)
+        self.assertEqual(self.told, ["a"])
+        self.assertNoResult(finished)
+        self.clock.advance(2 * ELECTION_S - LIMIT_S / 2)
+        self.assertEqual(len(self.locker.got), 1)
+        self.answers[0].callback(None)
+        self.successResultOf(finished)
+        self.assert_quiet()
+
+    def test_the_other_one(self) -> None:
+        """With nothing due it goes at once; else when that is delivered."""
+        self.successResultOf(self.finish(self.second))
+        self.create(1, "a")
+        finished = self.finish(self.second)
+        self.assertNoResult(finished)
+        self.answers[0].callback(None)
+        self.clock.advance(HANDOVER_POLL_S)
+        self.successResultOf(finished)
+        self.assertEqual(self.told, ["a"])
+        self.assert_quiet()
+
+    def test_not_for_long(self) -> None:
+        """Who goes on keeping house may take his time."""
+        self.create(1, "a")
+        finished = self.finish(self.second)
+        self.wait_in_vain()
+        self.successResultOf(finished)
+        self.assertEqual(len(self.locker.got), 1)
+        self.answers[0].callback(None)
+        self.assert_quiet()
+
+    def test_both_stop(self) -> None:
+        """What one causes after the last look of the other one it tells itself."""
+        self.successResultOf(self.finish(self.first))
+        self.create(1, "a")
+        finished = self.finish(self.second)
+        self.assertEqual(self.told, [])
+        self.first.stop()
+        self.clock.advance(HANDOVER_POLL_S)
+        self.assertEqual(self.told, ["a"])
+        self.assertNoResult(finished)
+        self.answers[0].callback(None)
+        self.successResultOf(finished)
+        self.assert_quiet()
+
+    def test_locks_that_cannot_be_reached(self) -> None:
+        """Then nobody can know who delivers: what is due is left for later."""
+        self.first.stop()
+        self.locker.is_reachable = False
+        self.create(1, "a")
+        finished = self.finish(self.second)
+        self.wait_in_vain()
+        self.successResultOf(finished)
+        self.assertEqual(self.told, [])
+        self.assert_quiet()
+
+    def test_never_started(self) -> None:
+        """Who keeps no house delivers nothing."""
+        self.successResultOf(self.finish(self.make(self.hook())[1]))
+        self.assert_quiet()

@@ -16,7 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {"_version", "errors", "httpanswer"},
     {"protocol"},
-    {"interfaces", "abilities", "observing", "outcome", "probes", "waiting", "named"},
+    {
+        "interfaces",
+        "abilities",
+        "observing",
+        "outcome",
+        "probes",
+        "waiting",
+        "stopping",
+        "named",
+    },
     {"receive", "store", "lock", "hooks", "auth", "disk", "metrics"},
     {"uploads"},
     {"web"},

@@ -24,14 +24,12 @@ from twisted.python.failure import Failure
 from tustwisted.errors import CannotListen
 from tustwisted.service import UploadsService
 from tustwisted.starting import fail_if_failed
+from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.waiting import WaitedTooLong, within
 from tustwisted.web.drain import DrainingSite
 
 log = Logger()
-
-ANSWERS_S = 2.0
-"""How long a stop waits for the last answers to reach their clients."""
 
 OF_ROOT = 1024
 """Ports below are root's, whose rights are given up before anything is opened."""
@@ -58,13 +56,15 @@ class DaemonService(Service):
     :param store_name: what keeps them there, for that line; ``None``: files.
     :param is_open: nobody is asked who he is, for the line that warns of that.
     :param end_hard_in_time: called when a stop begins, so that it has an end whatever
-        happens; what it returns is called when the stop has ended.
+        happens, which is a failure; what it returns is called when the stop has ended
+        as it should.
     :param failed: called when a start fails later than at once.
     :param serves: called when it serves, instead of saying so in the log.
     :param warns_of_place: it says what is doubtful about where the uploads are kept; of
         several processes one does.
     :param recovers: see :meth:`tustwisted.service.UploadsService.keep_house`.
     :param systemd: is told how it goes.
+    :param stop_times: how long the steps of a stop may take.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class DaemonService(Service):
         recovers: bool = True,
         systemd: Systemd | None = None,
         warns_of_place: bool = True,
+        stop_times: StopTimes = StopTimes(),  # noqa: B008
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -96,6 +97,7 @@ class DaemonService(Service):
         self._serves = serves
         self._recovers = recovers
         self._warns_of_place = warns_of_place
+        self._stop_times = stop_times
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
@@ -166,6 +168,7 @@ class DaemonService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        times, began_s = self._stop_times, self._clock.seconds()
         has_ended = self._end_hard_in_time()
         self._systemd.stops()
         if self._started is not None:
@@ -177,10 +180,12 @@ class DaemonService(Service):
         await self._cleaned_up
         drained = self._site.drain()
         await self._uploads.stop()
+        left_s = began_s + times.connections_s - self._clock.seconds()
         with suppress(WaitedTooLong):
-            await within(ANSWERS_S, drained, self._clock)
+            await within(min(times.answers_s, left_s), drained, self._clock)
         self._site.abort()
-        has_ended()
+        if not self._uploads.is_stopping:
+            has_ended()
 
 
 async def listen_at(

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tustwisted.errors import LocksUnavailable
+from tustwisted.hooks.delivery import Delivery
 from tustwisted.interfaces import ILock
 from tustwisted.outcome import Outcome
 from tustwisted.sweeper import Sweeper
@@ -35,6 +36,17 @@ dot.  Where one locker serves several directories each has a name of its own beh
 
 ELECTION_S = 5.0
 """How often the others try to get it, seconds, on average."""
+
+HANDOVER_S = 1.0
+"""
+How long a process that stops waits for it, when something is due.
+
+All workers stop at the same time.  What the others still cause, when the one that keeps
+house has looked for the last time, the next one delivers.
+"""
+
+HANDOVER_POLL_S = 0.05
+"""How often it tries to get it then."""
 
 
 @define(eq=False)
@@ -56,6 +68,7 @@ class Housekeeper:
     _sweeper: Sweeper = field(init=False)
     _recovery: Outcome[None] | None = field(init=False, default=None)
     _work: Deferred[None] | None = field(init=False, default=None)
+    _is_elected: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._sweeper = Sweeper(self._uploads, self._clock)
@@ -71,6 +84,43 @@ class Housekeeper:
         self._deliver(is_elected=False)
         self._work = Deferred.fromCoroutine(self._run(recovers))
         self._work.addErrback(_log_unless_stopped)  # type: ignore[unused-awaitable]
+
+    async def finish(self, limit_s: float) -> None:
+        """
+        Deliver what is due before a stop, or let whoever keeps house do it.
+
+        :param limit_s: how long that may take, seconds.
+        """
+        delivery = self._uploads.delivery
+        if delivery is None or self._work is None:
+            return
+        if self._is_elected or not delivery.is_shared:
+            await delivery.finish(limit_s)
+        else:
+            await self._stand_in(delivery, limit_s)
+
+    async def _stand_in(self, delivery: Delivery, limit_s: float) -> None:
+        """Deliver in the place of one that has just stopped."""
+        assert self._work is not None
+        self._work.cancel()  # this is an election, too
+        end_s = self._clock.seconds() + limit_s
+        lock = await self._succeed(delivery, min(limit_s, HANDOVER_S))
+        if lock is not None:
+            try:
+                delivery.start()
+                await delivery.finish(end_s - self._clock.seconds())
+            finally:
+                lock.release()
+
+    async def _succeed(self, delivery: Delivery, limit_s: float) -> ILock | None:
+        """Wait for the lock while something is due; ``None``: others deliver that."""
+        end_s = self._clock.seconds() + limit_s
+        while await delivery.is_due():
+            lock = await self._try()
+            if lock is not None or self._clock.seconds() >= end_s:
+                return lock
+            await deferLater(self._clock, HANDOVER_POLL_S)
+        return None
 
     def stop(self) -> None:
         """Begin nothing any more; harmless when not started."""
@@ -89,6 +139,7 @@ class Housekeeper:
             self._recover()
         while True:
             lock = await self._elect()
+            self._is_elected = True
             self._deliver(is_elected=True)
             try:
                 if not recovers:
@@ -96,6 +147,7 @@ class Housekeeper:
                 recovers = False
                 await self._keep(lock)
             finally:
+                self._is_elected = False
                 self._end_delivery(is_elected=True)
                 lock.release()
 
@@ -112,13 +164,16 @@ class Housekeeper:
 
     async def _elect(self) -> ILock:
         while True:
-            try:
-                lock = await self._uploads.locker.try_acquire(HOUSE + self.house)
-            except LocksUnavailable:
-                lock = None
+            lock = await self._try()
             if lock is not None:
                 return lock
             await deferLater(self._clock, ELECTION_S * (0.5 + self._random()))
+
+    async def _try(self) -> ILock | None:
+        try:
+            return await self._uploads.locker.try_acquire(HOUSE + self.house)
+        except LocksUnavailable:
+            return None
 
     async def _keep(self, lock: ILock) -> None:
         """Sweep until the lock is lost, or this is stopped."""

@@ -18,12 +18,25 @@ def end_hard_after(limit_s: float) -> Callable[[], None]:
     """
     End the process although a thread hangs on a disk that never answers (D12).
 
-    :returns: what keeps it from that.
+    However it ends, its status is 1, unless this is taken back.
+
+    :returns: what does that.
     """
+
     timer = threading.Timer(limit_s, os._exit, [1])
     timer.daemon = True
     timer.start()
-    return timer.cancel
+
+    def fail() -> None:  # not what a failed start has registered
+        _exit_failed()
+
+    atexit.register(fail)
+
+    def take_back() -> None:
+        timer.cancel()
+        atexit.unregister(fail)
+
+    return take_back
 
 
 def end_failed(reactor: IReactorCore) -> None:

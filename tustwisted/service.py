@@ -27,6 +27,7 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.filenames import Placing
 from tustwisted.starting import fail_if_failed
+from tustwisted.stopping import SHUTDOWN_TIMEOUT_S, StopTimes
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.filesystem import doubts_of
@@ -34,9 +35,6 @@ from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
-
-GRACE_S = 7.0
-"""How long a stop waits for what is going on; with the answers, less than T-241 has."""
 
 
 class StillStopping(CannotStart):
@@ -55,6 +53,7 @@ class UploadsService(Service):
     :param directory: of these uploads, by which one process keeps house for all that
         share it; ``None``: all that share the locker share the uploads.
     :param doubts: says what is doubtful about where they are kept; blocks for a moment.
+    :param stop_times: how long the steps of a stop may take.
     """
 
     def __init__(
@@ -63,8 +62,10 @@ class UploadsService(Service):
         disk: Disk,
         directory: str | None = None,
         doubts: Callable[[], Iterable[str]] = tuple,
+        stop_times: StopTimes = StopTimes(),  # noqa: B008
     ) -> None:
         self.uploads = uploads
+        self._stop_times = stop_times
         self._disk = disk
         self._directory = directory
         self._doubts = doubts
@@ -91,6 +92,7 @@ class UploadsService(Service):
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
         observer: IObserver = UNOBSERVED,
+        shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
     ) -> UploadsService:
         """
         Wire uploads that are files in a directory.
@@ -102,6 +104,8 @@ class UploadsService(Service):
             the directory.  :func:`tustwisted.lockers.make_locker` makes others.
         :param hooks: what they are to be told is kept in the directory until then.
         :param placing: what becomes of finished files, in ``finished_directory``.
+        :param shutdown_timeout_s: how long a whole stop may take, of which this has the
+            greater part: the rest is for the last answers.
 
         The other parameters are those of
         :class:`~tustwisted.store.file.FileStore`,
@@ -134,6 +138,7 @@ class UploadsService(Service):
             expire_after_s=expire_after_s,
             expire_finished_after_s=expire_finished_after_s,
             observer=observer,
+            shutdown_timeout_s=shutdown_timeout_s,
         )
         service._doubts = partial(doubts_of, directory, durability, max_size_bytes)
         return service
@@ -157,6 +162,7 @@ class UploadsService(Service):
         expire_after_s: float | None = None,
         expire_finished_after_s: float | None = None,
         observer: IObserver = UNOBSERVED,
+        shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
     ) -> UploadsService:
         """
         Wire uploads that a store of one's own keeps.
@@ -175,7 +181,9 @@ class UploadsService(Service):
         :param expire_after_s: as for :meth:`in_directory`; only for a store that
             provides :class:`~tustwisted.abilities.ISweeps`.
         :param expire_finished_after_s: as before.
+        :param shutdown_timeout_s: as for :meth:`in_directory`.
         """
+        stop_times = StopTimes(shutdown_timeout_s)
         if placing is not None and not IPlaces.providedBy(store):
             raise ValueError("placing needs a store that provides IPlaces")
         if outbox is None and directory is not None:
@@ -201,8 +209,9 @@ class UploadsService(Service):
                 has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
             ),
             observer=observer,
+            stop_times=stop_times,
         )
-        return cls(uploads, disk, directory)
+        return cls(uploads, disk, directory, stop_times=stop_times)
 
     def startService(self) -> None:
         """
@@ -256,25 +265,35 @@ class UploadsService(Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Let what arrives settle, then give back what was taken.
+        Let what arrives settle, tell what is due, then give back what was taken.
 
-        :returns: fires when that is done, or after :data:`GRACE_S`: a finish step that
+        :returns: fires when that is done, or when its time is over: a finish step that
             does not end, or a disk that does not answer, keeps what it uses.
         """
         super().stopService()
         return Deferred.fromCoroutine(self.stop())
 
+    @property
+    def is_stopping(self) -> bool:
+        """What a stop began has not come to its end."""
+        return self._is_stopping
+
     async def stop(self) -> None:
         """Do what ``stopService`` does."""
         self._is_stopping = True
+        limit_s = self._stop_times.uploads_s
         try:
-            await within(GRACE_S, self._stop(), self.uploads.clock)
+            await within(limit_s, self._stop(), self.uploads.clock)
         except WaitedTooLong:
-            log.error("uploads are still busy after {grace_s} s", grace_s=GRACE_S)
+            log.error("uploads are still busy after {limit_s} s", limit_s=limit_s)
         else:
             self._is_stopping = False
 
     async def _stop(self) -> None:
+        clock = self.uploads.clock
+        told_until_s = clock.seconds() + self._stop_times.telling_s
+        await self.uploads.settle()
+        await self._housekeeper.finish(told_until_s - clock.seconds())
         self._housekeeper.stop()
         await self.uploads.stop()
         await self._housekeeper.stopped()

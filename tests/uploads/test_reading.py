@@ -19,8 +19,9 @@ from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadState
+from tustwisted.stopping import StopTimes
 from tustwisted.testing import ImmediateDisk
-from tustwisted.uploads.reading import PATIENCE_S, Reading
+from tustwisted.uploads.reading import Reading
 from tustwisted.uploads.uploads import Uploads
 
 
@@ -188,7 +189,7 @@ class StopTests(ReadingCase):
         """Then he is refused, and the upload is closed (T-241)."""
         reading = self.successResultOf(self.open())
         stopped = self.stop()
-        self.clock.advance(PATIENCE_S)
+        self.clock.advance(StopTimes().readers_s)
         self.successResultOf(stopped)
         self.assertEqual(self.store.open_readers, 0)
         self.failureResultOf(self.read(reading, 0, 5), ServerShutdown)

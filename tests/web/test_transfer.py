@@ -19,7 +19,7 @@ from tests.web.readers import ReadingDisk, WatchedStore
 from tests.web.slow_wire import SlowWire
 from tests.web.tus_harness import Client, Server, TusCase, message, patch
 from tustwisted.errors import StorageFailed
-from tustwisted.uploads.reading import PATIENCE_S
+from tustwisted.stopping import StopTimes
 from tustwisted.web.transfer import (
     LOOK_S,
     MOST_BYTES,
@@ -36,6 +36,9 @@ CONTENT = bytes(range(251)) * 8000
 
 HEADERS_BYTES = 1000
 """More than those of an answer."""
+
+
+READERS_S = StopTimes().readers_s
 
 
 class TransferCase(TusCase):
@@ -266,7 +269,7 @@ class StopTests(TransferCase):
         """A download that ends in time ends well (T-241)."""
         client = self.begin()
         stopped = self.stop()
-        self.server.clock.advance(PATIENCE_S / 2)
+        self.server.clock.advance(READERS_S / 2)
         self.assertNoResult(stopped)
         client.wire.take_all()
         (response,) = client.responses()
@@ -279,7 +282,7 @@ class StopTests(TransferCase):
         """One that does not is cut, and the stop waits no longer (T-241)."""
         client = self.begin()
         stopped = self.stop()
-        self.server.clock.advance(PATIENCE_S)
+        self.server.clock.advance(READERS_S)
         self.successResultOf(stopped)
         self.assertEqual(self.store.open_readers, 0)
         client.wire.take()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,7 +19,7 @@ from tustwisted.hooks.trouble import Trouble, told
 from tustwisted.interfaces import IHook
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.events import Event
-from tustwisted.waiting import WaitedTooLong, within
+from tustwisted.waiting import Bell, WaitedTooLong, within
 
 log = Logger()
 
@@ -79,6 +79,8 @@ class Carrier:
     _is_beginning: bool = field(init=False, default=False)
     _more: IDelayedCall | None = field(init=False, default=None)
     _in_flight: dict[Outcome[None], Deferred[None]] = field(init=False, factory=dict)
+    _one_ended: Bell = field(init=False, factory=Bell)
+    _finished: Outcome[None] = field(init=False, factory=Outcome)
     _mark: object = field(init=False, factory=object)
     _after: str = field(init=False, default="")
     _old: int = field(init=False, default=0)
@@ -99,7 +101,7 @@ class Carrier:
         self._loop.addErrback(self._broken)  # type: ignore[unused-awaitable]
 
     def _broken(self, failure: Failure) -> None:
-        if not self._is_stopping:
+        if not (self._is_stopping or failure.check(CancelledError)):
             log.failure("telling hook {hook} broke off", failure, hook=self._hook.name)
 
     def stop(self) -> None:
@@ -120,6 +122,59 @@ class Carrier:
         """Cut off what is being told; it is told again some time."""
         for work in list(self._in_flight.values()):
             work.cancel()
+
+    # -- the last round ----------------------------------------------------------------
+
+    def finish(self) -> None:
+        """
+        Begin to tell all that is due, and what becomes due meanwhile; then this ends.
+
+        What fails is tried again, until the hook is down.
+        """
+        if self._loop is not None:
+            self._loop.cancel()
+        self._loop = Deferred.fromCoroutine(self._finish())
+        self._loop.addErrback(self._broken)  # type: ignore[unused-awaitable]
+        self._loop.addBoth(self._finished.settle)  # type: ignore[unused-awaitable]
+
+    def finished(self) -> Deferred[None]:
+        """Return what fires when that is done, or was stopped."""
+        return self._finished.wait()
+
+    async def _finish(self) -> None:
+        after, was_idle = "", True
+        while True:
+            try:
+                page = await self._mail.look(self._hook.name, after, self._window)
+            except TusError:  # which is logged; what nobody can read nobody can tell
+                return
+            self._lines.add(page.names)
+            was_idle = was_idle and not self._lines.known
+            await self._tell_all()
+            after = page.after
+            if self._lines.is_down or (was_idle and not after):
+                return
+            was_idle = was_idle or not after  # something may have come meanwhile
+
+    async def _tell_all(self) -> None:
+        """Tell all that has been looked up, unless the hook is down."""
+        while True:
+            self._begin()
+            is_busy = self._in_flight or self._more is not None
+            if not is_busy and (self._lines.is_down or not self._lines.known):
+                return
+            with suppress(WaitedTooLong):
+                await within(POLL_S, self._one_ended.rung(), self._clock)
+
+    @property
+    def hook_name(self) -> str:
+        """The hook's name."""
+        return self._hook.name
+
+    @property
+    def left(self) -> int:
+        """Of how many uploads it knows something that is still to be told."""
+        return self._lines.known
 
     # -- looking -----------------------------------------------------------------------
 
@@ -204,6 +259,7 @@ class Carrier:
     def _ended(self, outcome: Outcome[None]) -> None:
         del self._in_flight[outcome]
         self._begin()
+        self._one_ended.ring()
 
     async def _serve(self, line: Line) -> None:
         """Tell the first event of an upload, and see what becomes of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -27,7 +28,11 @@ AT_ONCE = 64
 """So many uploads are told of at the same time, to each hook."""
 
 CUT_OFF_S = 2.0
-"""How long a stop waits for what is being told: it is told again, if it must be."""
+"""
+How long is waited for what is being told when this process is to tell nothing any more.
+
+It is told again, if it must be.
+"""
 
 
 @define(eq=False)
@@ -111,6 +116,39 @@ class Delivery:
                 hook=name,
             )
 
+    async def is_due(self) -> bool:
+        """Tell whether anything waits for one of the hooks, as far as can be told."""
+        try:
+            return not {hook.name for hook in self._hooks}.isdisjoint(
+                await self._mail.hooks()
+            )
+        except TusError:
+            return False
+
+    async def finish(self, limit_s: float) -> None:
+        """
+        Tell all that is due, for so long, then stop; harmless when not started.
+
+        What the limit leaves untold is still due.
+        """
+        carriers = list(self._carriers)
+        for carrier in carriers:
+            carrier.finish()
+        with suppress(WaitedTooLong):
+            await within(limit_s, _all_finished(carriers), self._clock)
+        for carrier in carriers:
+            if carrier.left:
+                log.warn(
+                    "the stop came before events of {count} uploads could be told to "
+                    "hook {hook}",
+                    count=carrier.left,
+                    hook=carrier.hook_name,
+                )
+        self.stop()
+        for carrier in carriers:
+            carrier.cut_off()
+        await self.stopped()
+
     def stop(self) -> None:
         """Begin to tell nothing any more; harmless when not started."""
         starting, self._starting = self._starting, None
@@ -135,6 +173,11 @@ class Delivery:
         """Wait for what was being told, for :data:`CUT_OFF_S` at the most."""
         if self._ending is not None:
             await self._ending.wait()
+
+
+async def _all_finished(carriers: Sequence[Carrier]) -> None:
+    for carrier in carriers:
+        await carrier.finished()
 
 
 async def _all_stopped(carriers: Sequence[Carrier]) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from attrs import define
 from twisted.internet.interfaces import IReactorTime
 
 from tustwisted.hooks.asking import Hooks
 from tustwisted.hooks.delivery import Delivery
+from tustwisted.stopping import StopTimes
 from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.progress import Progress
 from tustwisted.uploads.reading import Readings
 from tustwisted.uploads.receiving import Receiving
-
-ANSWER_PATIENCE_S: Final = 3.0
-"""How long a stop waits for what hooks answer; what they are asked is then given up."""
 
 
 class Part(Protocol):
@@ -43,6 +41,7 @@ class Life:
     _progress: Progress
     _delivery: Delivery
     _clock: IReactorTime
+    _stop_times: StopTimes
 
     async def start(self) -> None:
         """See :meth:`tustwisted.uploads.uploads.Uploads.start`."""
@@ -57,18 +56,22 @@ class Life:
             started.append(part)
         self._ongoing.is_running = True
 
-    async def stop(self) -> None:
-        """See :meth:`tustwisted.uploads.uploads.Uploads.stop`."""
+    async def settle(self) -> None:
+        """See :meth:`tustwisted.uploads.uploads.Uploads.settle`."""
         self._ongoing.is_running = False
         self._receiving.end_waits()
-        patience = self._clock.callLater(ANSWER_PATIENCE_S, self._hooks.cut_off)
+        patience = self._clock.callLater(self._stop_times.hooks_s, self._hooks.cut_off)
         try:
             await self._ongoing.end()
         finally:
             if patience.active():
                 patience.cancel()
         self._progress.end_all()  # at once: an answer may begin a removal
-        await self._readings.end()
+        await self._readings.end(self._stop_times.readers_s)
+
+    async def stop(self) -> None:
+        """See :meth:`tustwisted.uploads.uploads.Uploads.stop`."""
+        await self.settle()
         self._delivery.stop()
         await self._delivery.stopped()
         for part in reversed(self._parts):

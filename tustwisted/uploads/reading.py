@@ -24,9 +24,6 @@ from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import quietly
 from tustwisted.waiting import within
 
-PATIENCE_S = 2.0
-"""How long a stop waits for those who read, as for the last answers (D12)."""
-
 
 @define(eq=False)
 class Reading:
@@ -140,15 +137,15 @@ class Readings:
             late.addCallbacks(Reading.close, _ignore)  # type: ignore[unused-awaitable]
             raise
 
-    async def end(self) -> None:
+    async def end(self, patience_s: float) -> None:
         """
-        Wait for those who read, not longer than :data:`PATIENCE_S`, then end them.
+        Wait for those who read, not longer than this, then end them.
 
         Their next call is refused.  It waits for reads that the disk does not end.
         """
         for opening in list(self._opening):
             await quietly(opening.wait())
-        await quietly(within(PATIENCE_S, self._wait_for_all(), self._clock))
+        await quietly(within(patience_s, self._wait_for_all(), self._clock))
         for reading in list(self._open):
             reading.close()
         await self._wait_for_all()

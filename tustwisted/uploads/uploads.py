@@ -33,6 +33,7 @@ from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.receiver import Receiver
+from tustwisted.stopping import StopTimes
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_checksum, check_size
 from tustwisted.uploads.chunk import Chunk
@@ -84,6 +85,7 @@ class Uploads:
     :param switched_off: extensions that are not offered although the store has them.
     :param expiration: how long uploads are kept; for ever by default.
     :param observer: is told what is done; nobody by default.
+    :param stop_times: how long the steps of a stop may take.
     """
 
     store: IDataStore
@@ -101,6 +103,7 @@ class Uploads:
     _switched_off: Collection[Extension] = ()
     expiration: Expiration = field(factory=Expiration)
     observer: IObserver = UNOBSERVED
+    _stop_times: StopTimes = field(factory=StopTimes)
     extensions: tuple[Extension, ...] = field(init=False)
     """What is offered: what the store can do and the configuration allows."""
     _ongoing: Ongoing = field(init=False)
@@ -206,6 +209,7 @@ class Uploads:
             self._progress,
             self._delivery,
             self.clock,
+            self._stop_times,
         )
 
     # -- life --------------------------------------------------------------------------
@@ -228,15 +232,25 @@ class Uploads:
         """
         await self._life.start()
 
-    async def stop(self) -> None:
+    async def settle(self) -> None:
         """
-        Let every receiver settle, then give back what :meth:`start` took.
+        Let every receiver settle, as the first part of a stop.
 
         Whoever sends is told :class:`~tustwisted.errors.ServerShutdown`, and so is
         every later call.  Whoever reads has a moment to come to his end, and so has a
         hook that was asked: a finish step that is cut off is done again after the next
         start.  A hook that heeds no cancellation is waited for: cancel this to wait no
-        longer, and what was taken is kept, since it is in use.
+        longer.
+
+        After this nothing causes an event any more, and :attr:`delivery` may finish.
+        """
+        await self._life.settle()
+
+    async def stop(self) -> None:
+        """
+        Do what :meth:`settle` does, then give back what :meth:`start` took.
+
+        When this is cancelled what was taken is kept, since it is in use.
         """
         await self._life.stop()
 
