@@ -129,6 +129,12 @@ class Housekeeper:
             work.cancel()
             self._end_delivery(is_elected=False)
 
+    def sweep_soon(self) -> None:
+        """Sweep as after a start, if it is this process that sweeps."""
+        if self._is_elected:
+            self._sweeper.stop()
+            self._sweeper.start()
+
     async def stopped(self) -> None:
         """Wait for the end of what cannot be stopped; the uploads have stopped."""
         if self._recovery is not None:

@@ -31,7 +31,8 @@ from tustwisted.stopping import SHUTDOWN_TIMEOUT_S, StopTimes
 from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.filesystem import doubts_of
-from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S, Limits
+from tustwisted.uploads.uploads import Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
@@ -203,11 +204,7 @@ class UploadsService(Service):
             outbox,
             placing,
             switched_off=switched_off,
-            expiration=Expiration(
-                expire_after_s,
-                expire_finished_after_s,
-                has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
-            ),
+            expiration=_expiration(hooks, expire_after_s, expire_finished_after_s),
             observer=observer,
             stop_times=stop_times,
         )
@@ -263,6 +260,28 @@ class UploadsService(Service):
         """
         self._housekeeper.start(recovers)
 
+    def limit(
+        self,
+        *,
+        max_size_bytes: int | None = None,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        expire_after_s: float | None = None,
+        expire_finished_after_s: float | None = None,
+    ) -> None:
+        """
+        Let other limits hold from now on, all of them, whether it runs or not.
+
+        The parameters are those of :meth:`with_store`.
+        """
+        expiration = _expiration(
+            self.uploads.hooks, expire_after_s, expire_finished_after_s
+        )
+        limits = Limits(max_size_bytes, lock_timeout_s, expiration)
+        has_changed = limits.expiration != self.uploads.expiration
+        self.uploads.limit(limits)
+        if has_changed:
+            self._housekeeper.sweep_soon()
+
     def stopService(self) -> Deferred[None]:
         """
         Let what arrives settle, tell what is due, then give back what was taken.
@@ -298,6 +317,18 @@ class UploadsService(Service):
         await self.uploads.stop()
         await self._housekeeper.stopped()
         await self._disk.stop()
+
+
+def _expiration(
+    hooks: Sequence[IHook],
+    expire_after_s: float | None,
+    expire_finished_after_s: float | None,
+) -> Expiration:
+    return Expiration(
+        expire_after_s,
+        expire_finished_after_s,
+        has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
+    )
 
 
 def _outbox_in(

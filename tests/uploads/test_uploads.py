@@ -32,7 +32,8 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.receive.receiver import Receiver
 from tustwisted.store.memory import MemoryStore
 from tustwisted.uploads.chunk import Chunk
-from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, STATUS_PATIENCE_S, Uploads
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S
+from tustwisted.uploads.uploads import STATUS_PATIENCE_S, Uploads
 
 _T = TypeVar("_T")
 

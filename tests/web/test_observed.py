@@ -14,8 +14,8 @@ from tustwisted.observing import UNOBSERVED, Asked, IObserver, Unobserved
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S
 from tustwisted.uploads.ongoing import Arriving
-from tustwisted.uploads.uploads import LOCK_TIMEOUT_S
 
 
 class Noting(Unobserved):

@@ -16,7 +16,7 @@ from tests.web.tus_harness import (
     message,
     patch,
 )
-from tustwisted.uploads.uploads import LOCK_TIMEOUT_S
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S
 
 LAST_CHUNK = in_chunks(b"")
 

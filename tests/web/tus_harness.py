@@ -27,7 +27,8 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.extensions import Extension
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk
-from tustwisted.uploads.uploads import LOCK_TIMEOUT_S, Uploads
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S
+from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.settings import WebSettings

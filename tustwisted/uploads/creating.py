@@ -28,6 +28,7 @@ from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_maximum, limit_of
 from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing
+from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.removing import Removing
 
@@ -39,7 +40,7 @@ class Creating:
     """
     Creates uploads.
 
-    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param in_force: tells the longest upload.
     :param random_bytes: for their ids.
     :param now_s: tells the time, seconds since 1970.
     :param locks: of ids that an application has chosen: they may have been used before,
@@ -48,7 +49,7 @@ class Creating:
     """
 
     _store: IDataStore
-    _max_size_bytes: int | None
+    _in_force: InForce
     _random_bytes: Callable[[int], bytes]
     _now_s: Callable[[], float]
     _locks: Locks
@@ -90,9 +91,10 @@ class Creating:
         :raises TusError: as :meth:`tustwisted.uploads.uploads.Uploads.create`.
         """
         size = end if wish.length is None else wish.length
-        check_maximum(size, self._max_size_bytes)  # or nobody need be asked
+        longest = self._in_force.limits.max_size_bytes
+        check_maximum(size, longest)  # or nobody need be asked
         upload = await self.ask(wish, caller)
-        check_maximum(size, limit_of(upload, self._max_size_bytes))
+        check_maximum(size, limit_of(upload, longest))
         async with self.reserved(upload, wish, caller, is_named):
             await self._store.create(upload)
         log.info(

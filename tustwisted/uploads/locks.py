@@ -16,6 +16,7 @@ from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import IDataStore, ILock, ILocker
 from tustwisted.lock.held import Held
 from tustwisted.observing import IObserver
+from tustwisted.uploads.limits import InForce
 
 _T = TypeVar("_T")
 
@@ -25,20 +26,21 @@ class Locks:
     """
     Waits for locks, and claims what they are for.
 
-    :param timeout_s: how long to wait at the most, seconds.
+    :param in_force: tells how long to wait at the most.
     :param clock: measures waits.
     :param observer: is told of them.
     """
 
     _locker: ILocker
     _store: IDataStore
-    _timeout_s: float
+    _in_force: InForce
     _clock: IReactorTime
     _observer: IObserver
 
     def acquire(self, upload_id: str, wanted: Callable[[], None]) -> Deferred[ILock]:
         """See :meth:`tustwisted.interfaces.ILocker.acquire`; then :meth:`hold`."""
-        waiting = self._locker.acquire(upload_id, wanted, self._timeout_s)
+        timeout_s = self._in_force.limits.lock_timeout_s
+        waiting = self._locker.acquire(upload_id, wanted, timeout_s)
         if not waiting.called:
             began_s = self._clock.seconds()
             waiting.addBoth(self._waited, began_s)  # type: ignore[unused-awaitable]

@@ -13,6 +13,7 @@ from tustwisted.protocol.expiration import Expiration
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.uploads.caller import Caller, require_owner
+from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.ongoing import Ongoing
 
 
@@ -21,13 +22,19 @@ class Lookup:
     """
     Finds uploads that have not expired, whether they were swept or not (T-157).
 
+    :param in_force: tells how long uploads are kept.
     :param now_s: tells the time, seconds since 1970.
     """
 
     _store: IDataStore
-    expiration: Expiration
+    _in_force: InForce
     _now_s: Callable[[], float]
     _ongoing: Ongoing
+
+    @property
+    def expiration(self) -> Expiration:
+        """How long uploads are kept."""
+        return self._in_force.limits.expiration
 
     async def find(self, upload_id: str, caller: Caller | None = None) -> UploadInfo:
         """

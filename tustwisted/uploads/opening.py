@@ -24,6 +24,7 @@ from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_under_lock, limit_of
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.finishing import FinishStep
+from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.removing import Removing
 
@@ -34,14 +35,14 @@ class Opening:
     Opens uploads for what requests bring.
 
     :param finish: the finish step.
-    :param max_size_bytes: the longest upload; ``None`` for no limit.
+    :param in_force: tells the longest upload.
     """
 
     _lookup: Lookup
     _disk: IDisk
     _finish: FinishStep
     _removing: Removing
-    _max_size_bytes: int | None
+    _in_force: InForce
 
     async def open(
         self,
@@ -65,7 +66,7 @@ class Opening:
         store = held.store
         # A hook may have given somebody else what the caller has just created.
         found = await self._lookup.find_locked(upload_id, None if is_new else caller)
-        upload = check_under_lock(found, chunk, self._max_size_bytes)
+        upload = check_under_lock(found, chunk, self._in_force.limits.max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:
             tell_length = partial(_tell_length, store, upload_id, upload.length)
@@ -86,7 +87,7 @@ class Opening:
             run,
             partial(self._finish, store, caller=caller),
             seal,
-            limit_of(upload, self._max_size_bytes),
+            limit_of(upload, self._in_force.limits.max_size_bytes),
         )
 
 

@@ -17,6 +17,7 @@ from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.checks import check_without_lock
 from tustwisted.uploads.chunk import Chunk
 from tustwisted.uploads.claim import Claim, Deliver
+from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.ongoing import Ongoing
@@ -40,7 +41,7 @@ class Receiving:
     _opening: Opening
     _removing: Removing
     _progress: Progress
-    _max_size_bytes: int | None
+    _in_force: InForce
     _observer: IObserver
     _claims: set[Claim] = field(init=False, factory=set)
 
@@ -99,7 +100,7 @@ class Receiving:
         self, upload_id: str, chunk: Chunk, caller: Caller | None
     ) -> UploadInfo:
         upload = await self._lookup.find(upload_id, caller)
-        check_without_lock(upload, chunk, self._max_size_bytes)
+        check_without_lock(upload, chunk, self._in_force.limits.max_size_bytes)
         return upload
 
     async def _take(

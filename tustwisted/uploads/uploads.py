@@ -43,6 +43,7 @@ from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing, FinishStep
 from tustwisted.uploads.life import Life
+from tustwisted.uploads.limits import LOCK_TIMEOUT_S, InForce, Limits
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.offers import offered
@@ -56,9 +57,6 @@ from tustwisted.uploads.sweeping import Sweeping, Swept
 from tustwisted.waiting import within
 
 log = Logger()
-
-LOCK_TIMEOUT_S = 20.0
-"""How long a request waits for another one to free the upload (T-233)."""
 
 STATUS_PATIENCE_S = 0.1
 """How long a status waits for bytes on their way to the store (D5)."""
@@ -92,7 +90,7 @@ class Uploads:
     locker: ILocker
     _disk: IDisk
     clock: IReactorTime
-    max_size_bytes: int | None = None
+    _max_size_bytes: int | None = None
     _lock_timeout_s: float = LOCK_TIMEOUT_S
     hooks: Sequence[IHook] = ()
     _hook_settings: HookSettings = field(factory=HookSettings)
@@ -101,11 +99,12 @@ class Uploads:
     _random_bytes: Callable[[int], bytes] = os.urandom
     _now_s: Callable[[], float] = time.time
     _switched_off: Collection[Extension] = ()
-    expiration: Expiration = field(factory=Expiration)
+    _expiration: Expiration = field(factory=Expiration)
     observer: IObserver = UNOBSERVED
     _stop_times: StopTimes = field(factory=StopTimes)
     extensions: tuple[Extension, ...] = field(init=False)
     """What is offered: what the store can do and the configuration allows."""
+    _in_force: InForce = field(init=False)
     _ongoing: Ongoing = field(init=False)
     _locks: Locks = field(init=False)
     _lookup: Lookup = field(init=False)
@@ -121,13 +120,15 @@ class Uploads:
     _life: Life = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.extensions = offered(self.store, self._switched_off, self.expiration)
+        limits = Limits(self._max_size_bytes, self._lock_timeout_s, self._expiration)
+        self._in_force = InForce(limits)
+        self.limit(limits)
         self.hooks = observed(self.hooks, self.observer, self.clock)
         self._ongoing = Ongoing(self.observer)
         self._locks = Locks(
-            self.locker, self.store, self._lock_timeout_s, self.clock, self.observer
+            self.locker, self.store, self._in_force, self.clock, self.observer
         )
-        self._lookup = Lookup(self.store, self.expiration, self._now_s, self._ongoing)
+        self._lookup = Lookup(self.store, self._in_force, self._now_s, self._ongoing)
         self._prepare_events()
         self._prepare_requests()
         self._sweeping = Sweeping(
@@ -174,12 +175,12 @@ class Uploads:
         )
 
     def _prepare_requests(self) -> None:
-        limit, locks, lookup = self.max_size_bytes, self._locks, self._lookup
+        in_force, locks, lookup = self._in_force, self._locks, self._lookup
         step = FinishStep(self._events, self._progress, self._placing, self._now_s)
         self._finishing = Finishing(self.store, lookup, locks, self._ongoing, step)
         self._creating = Creating(
             self.store,
-            limit,
+            in_force,
             self._random_bytes,
             self._now_s,
             locks,
@@ -191,10 +192,10 @@ class Uploads:
             locks,
             lookup,
             self._ongoing,
-            Opening(lookup, self._disk, step, self._removing, limit),
+            Opening(lookup, self._disk, step, self._removing, in_force),
             self._removing,
             self._progress,
-            limit,
+            in_force,
             self.observer,
         )
         self._readings = Readings(self.store, lookup, self._disk, self.clock)
@@ -253,6 +254,31 @@ class Uploads:
         When this is cancelled what was taken is kept, since it is in use.
         """
         await self._life.stop()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold now."""
+        return self._in_force.limits
+
+    def limit(self, limits: Limits) -> None:
+        """
+        Let other limits hold from now on.
+
+        What was judged by the ones before is not judged again: a body that is coming
+        may come to its end.
+        """
+        self._in_force.limits = limits
+        self.extensions = offered(self.store, self._switched_off, limits.expiration)
+
+    @property
+    def max_size_bytes(self) -> int | None:
+        """The longest upload; ``None`` for no limit."""
+        return self._in_force.limits.max_size_bytes
+
+    @property
+    def expiration(self) -> Expiration:
+        """How long uploads are kept."""
+        return self._in_force.limits.expiration
 
     @property
     def delivery(self) -> Delivery | None:
