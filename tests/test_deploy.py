@@ -12,8 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_repository import ROOT
 from tustwisted.config.options import SettingsOptions
-from tustwisted.process import HARD_END_S
-from tustwisted.workers import wiring
+from tustwisted.stopping import StopTimes
 from tustwisted.workers.supervisor import START_S
 
 DEPLOY = ROOT / "deploy"
@@ -118,8 +117,8 @@ class AgreementTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """systemd kills nothing that ends, or begins to serve, by itself."""
-        for hard_end_s in (HARD_END_S, wiring.HARD_END_S):
-            self.assertGreater(float(self.service["TimeoutStopSec"]), hard_end_s + 5)
+        hard_end_s = StopTimes().supervisor_s
+        self.assertGreater(float(self.service["TimeoutStopSec"]), hard_end_s + 5)
         self.assertGreater(float(self.service["TimeoutStartSec"]), START_S + 20)
 
     def test_user(self) -> None:

@@ -45,6 +45,7 @@ WIRING = {
     "eventcommands",
     "tap",
     "service",
+    "signals",
     "starting",
     "daemon",
     "sweeper",

@@ -25,8 +25,9 @@ from tustwisted.hooks.rules import MOST_AT_ONCE
 from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
-from tustwisted.process import HARD_END_S, end_hard_after
+from tustwisted.process import end_hard_after
 from tustwisted.service import UploadsService
+from tustwisted.stopping import StopTimes
 from tustwisted.store.named import make_named_store
 from tustwisted.systemd import Systemd
 from tustwisted.web.drain import DrainingSite
@@ -59,6 +60,7 @@ def make_daemon(
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
     uploads = make_uploads(reactor, settings)
+    stop_times = StopTimes(settings.shutdown_timeout)
     web = settings.web
     site = DrainingSite(
         below(settings.base_path, TusResource(uploads.uploads, web), web.cors),
@@ -81,12 +83,13 @@ def make_daemon(
         directory=settings.upload_dir,
         store_name=settings.store,
         is_open=not settings.asks_who,
-        end_hard_in_time=partial(end_hard_after, HARD_END_S),
+        end_hard_in_time=partial(end_hard_after, stop_times.whole_s),
         failed=failed,
         serves=serves,
         recovers=role is None or role.is_restart,
         warns_of_place=role is None or role.speaks_for_all,
         systemd=systemd,
+        stop_times=stop_times,
     )
 
 
@@ -138,6 +141,7 @@ def make_uploads(
         "switched_off": settings.disable,
         "expire_after_s": settings.expire_after,
         "expire_finished_after_s": settings.expire_finished_after,
+        "shutdown_timeout_s": settings.shutdown_timeout,
     }
     if name is None:
         return UploadsService.in_directory(

@@ -10,9 +10,6 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorCore
 
-HARD_END_S = 10.0
-"""How long a stop may take before the process is ended hard (T-241)."""
-
 
 def end_hard_after(limit_s: float) -> Callable[[], None]:
     """

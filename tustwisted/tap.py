@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -65,13 +66,15 @@ def makeService(options: Options) -> IService:
     :raises SystemExit: a port is no endpoint description that Twisted knows, or the
         store that is asked for cannot be made.
     """
-    from twisted.internet import reactor
+    from twisted.internet import reactor as _reactor
 
     from tustwisted.making import make_daemon
     from tustwisted.privileges import check_chroot, import_early
     from tustwisted.process import end_failed
+    from tustwisted.signals import Signals
     from tustwisted.systemd import Systemd
 
+    reactor: Any = _reactor
     import_early()
     settings = options.reading.settings
     check_chroot(options.parent, settings.workers)
@@ -85,5 +88,11 @@ def makeService(options: Options) -> IService:
     if settings.workers > 1:
         from tustwisted.workers.wiring import make_supervisor
 
-        return make_supervisor(reactor, settings, options.words, failed, systemd)
-    return make_daemon(reactor, settings, failed=failed, systemd=systemd)
+        service: IService = make_supervisor(
+            reactor, settings, options.words, failed, systemd
+        )
+    else:
+        service = make_daemon(reactor, settings, failed=failed, systemd=systemd)
+    if not reactor.running:  # else an application has made it, whose signals they are
+        reactor.callWhenRunning(Signals(reactor, lambda: None).take)
+    return service

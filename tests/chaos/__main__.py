@@ -207,7 +207,7 @@ def campaign(world: World, seconds: float, seed: int) -> list[str]:
     for uploader in uploaders:
         uploader.thread.join(STUCK_S + 2 * ANSWER_S)
     found = findings.problems + world.log_faults() + world.strangers()
-    found += [f"ended with {code}" for code in world.stop() if code != -signal.SIGTERM]
+    found += [f"ended with {code}" for code in world.stop() if code != 0]
     sys.stdout.write(
         f"{world.locker}, seed {seed}: {findings.done} uploads done; answers "
         f"{dict(sorted(findings.answers.items()))}; broken {dict(world.broken)}\n"

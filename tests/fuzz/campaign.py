@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import signal
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -193,7 +192,7 @@ class Campaign:
             raise Found(f"a plain upload was answered {statuses}", name)
         if hashlib.sha256(stored).digest() != hashlib.sha256(content).digest():
             raise Found("a plain upload was stored wrongly", name)
-        if self._daemon.stop().code != -signal.SIGTERM:
+        if self._daemon.stop().code != 0:
             raise Found("the daemon has not stopped as it should", name)
         for fault in (*self._log.faults(), *self._sandbox.faults()):
             raise Found(fault, name)

@@ -79,7 +79,7 @@ class ServingTests(WithWorkers):
             pid = processes(self.place)[number]
             # The other one, the default, has a descriptor of its own.
             self.assertNotIn("anon_inode:[eventpoll]", open_files(pid))
-        self.assertEqual(daemon.stop().code, -signal.SIGTERM)
+        self.assertEqual(daemon.stop().code, 0)
         self.assertEqual(processes(self.place), {})
 
 
@@ -181,7 +181,7 @@ class StoppingTests(WithWorkers):
         daemon.terminate()
         self.assert_all_told(clients)
         stopped = daemon.ended()
-        self.assertEqual(stopped.code, -signal.SIGTERM, daemon.log)
+        self.assertEqual(stopped.code, 0, daemon.log)
         self.assertLess(stopped.took_s, PROMPTLY_S)
         self.assertEqual(processes(self.place), {})
         self.assertTrue(idle.at_end())
@@ -193,12 +193,12 @@ class StoppingTests(WithWorkers):
         """
         A signal to all processes, by Ctrl-C or a service manager, ends them in order.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, code in ((signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 0)):
             daemon = self.serve(command=("setsid", *TWISTD))
             clients = self.begun(daemon)
             os.killpg(daemon.pid, number)
             self.assert_all_told(clients)
-            self.assertEqual(daemon.ended().code, -number)
+            self.assertEqual(daemon.ended().code, code)
             self.assertEqual(processes(self.place), {})
             self.assert_all_kept(clients)
             self.assertNotIn("Traceback", daemon.log)
@@ -218,7 +218,7 @@ class StoppingTests(WithWorkers):
 
     def test_frozen_worker(self) -> None:
         """While a worker is frozen others take all connections; a stop kills it."""
-        daemon = self.serve(PYTHONPATH=self.impatient())
+        daemon = self.serve("--shutdown-timeout", "1s")
         pid = self.kill_worker(2, signal.SIGSTOP)
         for _ in range(50):
             client = daemon.client()
@@ -227,37 +227,36 @@ class StoppingTests(WithWorkers):
         self.client_of(daemon, 2)
         os.kill(pid, signal.SIGSTOP)
         stopped = daemon.stop()
-        self.assertEqual(stopped.code, -signal.SIGTERM)
+        self.assertEqual(stopped.code, 1)
         self.assertLess(stopped.took_s, GRACE_S)
         self.assertEqual(processes(self.place), {})
         self.assertIn("worker 2 did not end in time and is killed", daemon.log)
 
     def test_supervisor_killed_while_a_worker_hangs(self) -> None:
         """A worker whose reactor hangs does not stay behind."""
-        daemon = self.serve(PYTHONPATH=self.impatient())
+        impatient = ("--shutdown-timeout", "1s")
+        daemon = self.serve(*impatient, PYTHONPATH=self.able_to_hang())
         self.kill_worker(2, signal.SIGUSR1)
         daemon.kill()
         self.until_none_is_left()
 
-    def impatient(self) -> str:
-        """Make what lets a daemon lose its patience soon, and hang by SIGUSR1."""
+    def able_to_hang(self) -> str:
+        """Make what lets a worker hang by SIGUSR1."""
         directory = self.place / "site"
         directory.mkdir()
-        directory.joinpath("sitecustomize.py").write_text(IMPATIENT)
+        directory.joinpath("sitecustomize.py").write_text(HANGS)
         return str(directory)
 
 
-IMPATIENT = textwrap.dedent(
+HANGS = textwrap.dedent(
     """
     import signal
-    import tustwisted.process
 
     def hang(number, frame):
         while True:
             pass
 
-    tustwisted.process.HARD_END_S = 1.0
     signal.signal(signal.SIGUSR1, hang)
     """
 )
-"""Runs in the supervisor and its workers.  All later ends are counted from that one."""
+"""Runs in the supervisor and its workers."""

@@ -26,7 +26,7 @@ class FakeProcess:
         """Count, and end."""
         self.drains += 1
         if self.is_obedient and self.drains == 1:
-            self.watcher.ended("ended")
+            self.watcher.ended("ended", is_well=True)
 
     def kill(self) -> None:
         """End."""

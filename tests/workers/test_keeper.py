@@ -44,7 +44,7 @@ class KeeperTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """The fakes and what they stand for have the same interfaces."""
-        spawner = Spawner(None, [], "/", 1, list)
+        spawner = Spawner(None, [], "/", 1, list, 12.0)
         process = WorkerProcess(None, 1, self.keeper, lambda: None)
         process.transport = FakeTransport()  # type: ignore[assignment]
         for fake, real, interface in (

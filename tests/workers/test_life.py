@@ -15,9 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.integration.raw import LIMIT_S
-from tustwisted.process import HARD_END_S
-from tustwisted.workers.life import ORPHAN_END_S, Life
-from tustwisted.workers.supervisor import KILL_S
+from tustwisted.workers.life import Life
 
 
 class Reactor(Clock):
@@ -104,8 +102,3 @@ class HardEndTests(SynchronousTestCase):
         """A worker that ends before is not held up, and keeps its status."""
         process = self.hang(1000, "ends")
         self.assertEqual(process.wait(LIMIT_S), 0)
-
-    def test_last_resort(self) -> None:
-        """First a stop ends itself, then a supervisor kills, and then this comes."""
-        self.assertLess(HARD_END_S, KILL_S)
-        self.assertLess(KILL_S, ORPHAN_END_S)

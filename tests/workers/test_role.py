@@ -20,6 +20,7 @@ def make_orders(path: list[str], python_path: str | None) -> Orders:
         path=path,
         python_path=python_path,
         read_in="/",
+        orphan_s=12.0,
     )
 
 

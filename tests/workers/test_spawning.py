@@ -43,6 +43,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.was_well = False
 
     def ready(self) -> None:
         """Take note."""
@@ -56,9 +57,10 @@ class Watcher:
         """Take note."""
         self.told.append(sentence)
 
-    def ended(self, how: str) -> None:
+    def ended(self, how: str, is_well: bool = False) -> None:
         """Take note."""
         self.told.append(how)
+        self.was_well = is_well
 
 
 class BrokenReader(PipeReader):
@@ -78,7 +80,7 @@ class SpawnerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a spawner for two workers."""
         self.reactor = Reactor()
-        self.spawner = Spawner(self.reactor, [], "/", 2, list)
+        self.spawner = Spawner(self.reactor, [], "/", 2, list, 12.0)
         self.watcher = Watcher()
         self.process = self.spawner.spawn(WorkerRole(1), self.watcher)
         self.addCleanup(os.close, self.spawner._balance_fd)
@@ -118,6 +120,17 @@ class SpawnerTests(SynchronousTestCase):
             patched = self.patch(os, "pipe", limited)
             self.assert_nothing_stays()
             patched.restore()
+
+    def test_ends_well(self) -> None:
+        """Status 0 is well, and so is the signal that ends one that only starts."""
+        for reason, is_well in (
+            (ProcessDone(0), True),
+            (ProcessTerminated(signal=15), True),
+            (ProcessTerminated(exitCode=1), False),
+            (ProcessTerminated(signal=9), False),
+        ):
+            self.process.processEnded(Failure(reason))
+            self.assertIs(self.watcher.was_well, is_well)
 
     def test_ends_whatever_was_left(self) -> None:
         """The end of a worker is told although its last words could not be heard."""

@@ -17,10 +17,11 @@ from zope.interface import implementer
 from tests.test_systemd import Listening
 from tests.workers.fakes import FakeSpawner
 from tustwisted.starting import StartFailed
+from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
-from tustwisted.workers.supervisor import KILL_S, Supervisor
+from tustwisted.workers.supervisor import Supervisor
 
 
 @implementer(IStreamServerEndpoint)
@@ -209,7 +210,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(self.parts.hard_ends, ["armed"])
         for process in self.parts.spawner.processes:
             self.assertNoResult(stopped)
-            process.watcher.ended("ended")
+            process.watcher.ended("ended", is_well=True)
         self.successResultOf(stopped)
         self.assertEqual(self.parts.hard_ends, ["armed", "disarmed"])
         self.assertEqual(self.parts.clock.getDelayedCalls(), [])
@@ -220,11 +221,22 @@ class SupervisorTests(SynchronousTestCase):
         stubborn = self.parts.spawner.processes[1]
         stubborn.is_obedient = False
         stopped = supervisor.stopService()
-        self.parts.clock.advance(KILL_S - 0.1)
+        self.parts.clock.advance(StopTimes().kill_s - 0.1)
         self.assertFalse(stubborn.is_killed)
         self.parts.clock.advance(0.1)
         self.assertTrue(stubborn.is_killed)
         self.successResultOf(stopped)
+        self.assertEqual(self.parts.hard_ends, ["armed"])  # this is no success
+
+    def test_worker_that_ends_hard(self) -> None:
+        """Nor is it one when a worker has not come to the end of its stop."""
+        supervisor = self.start()
+        worker = self.parts.spawner.processes[0]
+        worker.is_obedient = False
+        stopped = supervisor.stopService()
+        worker.watcher.ended("ended with status 1")
+        self.successResultOf(stopped)
+        self.assertEqual(self.parts.hard_ends, ["armed"])
 
     def test_stop_while_it_starts(self) -> None:
         """Workers that do not serve yet are ended as well."""

@@ -14,6 +14,7 @@ from tustwisted.config.values import (
     parse_base_path,
     parse_host,
     parse_size,
+    parse_time,
 )
 from tustwisted.protocol.cors import ANY_ORIGIN, parse_field_name, parse_origin
 from tustwisted.protocol.hosts import parse_public_url
@@ -23,6 +24,11 @@ from tustwisted.web.settings import WebSettings
 from tustwisted.workers.role import MAX_WORKERS
 
 NO_CORS = "none"
+
+MIN_SHUTDOWN_S = 1.0
+"""In less not even a disk that is well has settled everything."""
+
+MAX_SHUTDOWN_S = 3600.0
 
 
 def _of_daemon(form: Form, meaning: str, default: Any = None, **facts: Any) -> Any:
@@ -34,6 +40,13 @@ def _parse_header_size(text: str) -> int:
     if not MIN_HEADER_BYTES <= size_bytes <= MAX_HEADER_BYTES:
         raise ValueError("must be a size from 16KiB to 1MiB")
     return size_bytes
+
+
+def _parse_shutdown_timeout(text: str) -> float:
+    seconds = parse_time(text)
+    if not MIN_SHUTDOWN_S <= seconds <= MAX_SHUTDOWN_S:
+        raise ValueError("must be a time from 1s to 1h")
+    return seconds
 
 
 def _parse_origin(text: str) -> str:
@@ -72,6 +85,13 @@ class Listening:
         Form("SIZE", _parse_header_size, is_number=True),
         "Refuse requests whose headers have more in all.",
         "64KiB",
+    )
+
+    shutdown_timeout: float = setting(
+        Form("TIME", _parse_shutdown_timeout, is_number=True),
+        "Stop within so long: what is under way is settled, and hooks are told what is "
+        "due.",
+        "10s",
     )
 
     @property

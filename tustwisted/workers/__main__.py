@@ -38,7 +38,7 @@ def main() -> None:
     sys.path[:] = orders.path
     for fd in range(WIRE_FD, FIRST_PORT_FD + orders.ports):
         os.set_inheritable(fd, False)  # a hook's process must not hold them open
-    end_hard_with_supervisor(LIFE_FD)
+    end_hard_with_supervisor(LIFE_FD, orders.orphan_s)
     wire = Wire(WIRE_FD)
     globalLogBeginner.beginLoggingTo([wire])
     namedAny(orders.reactor).install()

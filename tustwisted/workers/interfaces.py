@@ -21,11 +21,12 @@ class IWatches(Interface):
     def failed(sentence: str) -> None:
         """Take note of why it cannot serve; its end follows."""
 
-    def ended(how: str) -> None:
+    def ended(how: str, is_well: bool = False) -> None:
         """
         Take note of its end, after which nothing is told.
 
         :param how: goes on with "the worker ...".
+        :param is_well: it ended as it was told to.
         """
 
 

@@ -65,25 +65,25 @@ class Keeper:
     _silent_looks: int = field(init=False, default=0)
     _problem: str | None = field(init=False, default=None)
     _again: IDelayedCall | None = field(init=False, default=None)
-    _stopped: Deferred[None] = field(init=False, factory=Deferred)
+    _stopped: Deferred[bool] = field(init=False, factory=Deferred)
 
     def start(self) -> None:
         """Start it for the first time."""
         self._state = _State.FIRST_START
         self._spawn()
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> Deferred[bool]:
         """
         Let it end what it does, and start none in its place.
 
-        :returns: fires when its process has ended.
+        :returns: fires when its process has ended: whether that was well.
         """
         self._state = _State.STOPPING
         if self._again is not None:
             self._again.cancel()
             self._again = None
         if self._process is None:
-            return succeed(None)
+            return succeed(True)
         self._process.drain()
         return self._stopped
 
@@ -126,13 +126,13 @@ class Keeper:
         """See :meth:`~tustwisted.workers.interfaces.IWatches.failed`."""
         self._problem = sentence
 
-    def ended(self, how: str) -> None:
+    def ended(self, how: str, is_well: bool = False) -> None:
         """See :meth:`~tustwisted.workers.interfaces.IWatches.ended`."""
         self._process = None
         self.serves = False
         if self._state is _State.STOPPING:
             log.info("worker {number} {how}", number=self.number, how=how)
-            self._stopped.callback(None)
+            self._stopped.callback(is_well)
         elif self._state is _State.FIRST_START:
             default = f"worker {self.number} {how} before it served: see the log"
             self.first.errback(WorkerFailed(self._problem or default))

@@ -8,17 +8,12 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
-
-from tustwisted.process import HARD_END_S
-
-ORPHAN_END_S: Final = HARD_END_S + 2
-"""Later than the hard end of a stop, and than a supervisor that lives kills it."""
 
 
 @implementer(IReadDescriptor)
@@ -59,11 +54,12 @@ class Life:
             self._reactor.stop()
 
 
-def end_hard_with_supervisor(fd: int, limit_s: float = ORPHAN_END_S) -> None:
+def end_hard_with_supervisor(fd: int, limit_s: float) -> None:
     """
     End this process some time after the supervisor's end, although its reactor hangs.
 
     :param fd: as for :class:`Life`.
+    :param limit_s: how long after.
     """
 
     def wait() -> None:

@@ -59,6 +59,8 @@ class Orders:
     :param python_path: what the supervisor's own environment says of that.
     :param read_in: the directory in which the options were read; ``twistd`` goes to
         another one later.
+    :param orphan_s: how long a worker may live when the supervisor does not any more,
+        or wants it to end.
     :param alive_every_s: how often to give a sign of life; ``None``: never.
     """
 
@@ -70,6 +72,7 @@ class Orders:
     path: Sequence[str]
     python_path: str | None
     read_in: str
+    orphan_s: float
     alive_every_s: float | None = None
 
     @property

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.process import reapAllProcesses
 from twisted.internet.protocol import ProcessProtocol
@@ -52,6 +52,7 @@ class Spawner:
     :param read_in: the directory in which they were read.
     :param workers: how many there are.
     :param ports: tells the listening sockets that they inherit.
+    :param orphan_s: see :class:`~tustwisted.workers.role.Orders`.
     :param alive_every_s: how often they give a sign of life; ``None``: never.
     """
 
@@ -60,6 +61,7 @@ class Spawner:
     _read_in: str
     _workers: int
     _ports: Callable[[], Sequence[int]]
+    _orphan_s: float
     _alive_every_s: float | None = None
     _balance_fd: int = field(init=False, default=-1)
     _running: set[WorkerProcess] = field(init=False, factory=set)
@@ -116,6 +118,7 @@ class Spawner:
             path=[name or self._read_in for name in sys.path],
             python_path=os.environ.get(PYTHON_PATH),
             read_in=self._read_in,
+            orphan_s=self._orphan_s,
             alive_every_s=self._alive_every_s,
         )
 
@@ -203,7 +206,7 @@ class WorkerProcess(ProcessProtocol):
                 put_away()
             except Exception:  # Twisted would reap no process any more
                 log.failure("what a worker left could not be put away")
-        self._watcher.ended(_how(reason))
+        self._watcher.ended(_how(reason), is_well=_is_well(reason))
 
     def _is_ready(self) -> None:
         self._serves = True
@@ -231,6 +234,13 @@ class WorkerProcess(ProcessProtocol):
         if self._life is not None:
             os.close(self._life)
             self._life = None
+
+
+def _is_well(reason: Failure) -> bool:
+    """Whether a process ended as it was told: one that starts, by the signal itself."""
+    if getattr(reason.value, "signal", None) == signal.SIGTERM:
+        return True
+    return reason.check(ProcessDone) is not None
 
 
 def _how(reason: Failure) -> str:

@@ -15,17 +15,14 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 
 from tustwisted.daemon import listen_at
-from tustwisted.process import HARD_END_S
 from tustwisted.starting import fail_if_failed
+from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 
 START_S: Final = 30.0
 """How long a command that starts workers waits for them before it returns."""
-
-KILL_S: Final = HARD_END_S + 1
-"""How long a stop waits for workers, which end by themselves before (T-241)."""
 
 Settle = Callable[[Callable[[], bool], float], None]
 
@@ -49,6 +46,8 @@ class Supervisor(Service):
     :param failed: as for ``DaemonService``.
     :param systemd: as for ``DaemonService``; its signs of life ask for those of the
         workers.
+    :param stop_times: as for ``DaemonService``: workers, which end by themselves
+        before, are killed when their time is over (T-241).
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class Supervisor(Service):
         end_hard_in_time: Callable[[], Callable[[], None]],
         failed: Callable[[], None],
         systemd: Systemd | None = None,
+        stop_times: StopTimes = StopTimes(),  # noqa: B008
     ) -> None:
         self._clock = clock
         self._holding = holding
@@ -73,6 +73,7 @@ class Supervisor(Service):
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
+        self._stop_times = stop_times
         self._started: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -131,16 +132,19 @@ class Supervisor(Service):
         if self._started is not None:
             self._started.cancel()
         await self._holding.close()
-        await self._stop_workers()
-        has_ended()
+        if await self._stop_workers():
+            has_ended()
 
-    async def _stop_workers(self) -> None:
+    async def _stop_workers(self) -> bool:
+        """Stop all workers; tell whether all have ended well."""
+        kill_s = self._stop_times.kill_s
         stopped = gatherResults([keeper.stop() for keeper in self._keepers])
-        killing = self._clock.callLater(KILL_S, self._kill)
-        self._settle(lambda: bool(stopped.called), KILL_S)
-        await stopped
+        killing = self._clock.callLater(kill_s, self._kill)
+        self._settle(lambda: bool(stopped.called), kill_s)
+        are_well = await stopped
         if killing.active():
             killing.cancel()
+        return all(are_well)
 
     def _kill(self) -> None:
         for keeper in self._keepers:

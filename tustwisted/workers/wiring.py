@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from twisted.application.service import IService
 
@@ -13,14 +13,12 @@ from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
 from tustwisted.making import connections_of, make_endpoint
 from tustwisted.process import end_hard_after
+from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
 from tustwisted.workers.spawning import Spawner
-from tustwisted.workers.supervisor import KILL_S, Supervisor
-
-HARD_END_S: Final = KILL_S + 2
-"""Later than the end of every worker, be it killed."""
+from tustwisted.workers.supervisor import Supervisor
 
 
 def make_supervisor(
@@ -38,7 +36,7 @@ def make_supervisor(
     :param systemd: is told how it goes.
     """
     connections_of(settings)  # here, where it can still be said in one sentence
-    workers = settings.workers
+    workers, stop_times = settings.workers, StopTimes(settings.shutdown_timeout)
     holding = HoldingReactor(reactor)
     spawner = Spawner(
         reactor,
@@ -46,6 +44,7 @@ def make_supervisor(
         os.getcwd(),
         workers,
         lambda: [port.fileno() for port in holding.ports],
+        stop_times.orphan_s,
         alive_every_s=systemd.watchdog_s and systemd.watchdog_s / 2,
     )
 
@@ -67,7 +66,8 @@ def make_supervisor(
             workers=workers,
         ),
         settle=settle,
-        end_hard_in_time=partial(end_hard_after, HARD_END_S),
+        end_hard_in_time=partial(end_hard_after, stop_times.supervisor_s),
         failed=failed,
         systemd=systemd,
+        stop_times=stop_times,
     )
