@@ -332,3 +332,14 @@ class IHook(Interface):
         :raises EventRefused: it will never take note of it.
         :raises Exception: it could not; it is told again later.
         """
+
+
+class IRereads(Interface):
+    """A hook that has read something when it started, and can read it again."""
+
+    async def reread() -> None:
+        """
+        Read it now; called while it is started, never raises.
+
+        What cannot be read, or makes no sense, changes nothing, and the log says why.
+        """

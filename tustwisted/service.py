@@ -18,7 +18,7 @@ from tustwisted.hooks.interfaces import IOutbox
 from tustwisted.hooks.outbox.file import NAME, FileOutbox
 from tustwisted.hooks.settings import HookSettings
 from tustwisted.housekeeping import Housekeeper
-from tustwisted.interfaces import IDataStore, IHook, ILocker
+from tustwisted.interfaces import IDataStore, IHook, ILocker, IRereads
 from tustwisted.lock.directory import DirectoryLock, name_of
 from tustwisted.lock.memory import MemoryLocker
 from tustwisted.observing import UNOBSERVED, IObserver
@@ -281,6 +281,12 @@ class UploadsService(Service):
         self.uploads.limit(limits)
         if has_changed:
             self._housekeeper.sweep_soon()
+
+    async def reread(self) -> None:
+        """Let the hooks read again what they can: tokens, keys, secrets."""
+        for hook in self.uploads.hooks:
+            if IRereads.providedBy(hook):
+                await IRereads(hook).reread()
 
     def stopService(self) -> Deferred[None]:
         """

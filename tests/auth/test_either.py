@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from tests.auth.support import CHALLENGE, INVALID, OTHER, TOKEN, HookCase
 from tustwisted.auth.bearer import IKnowsTokens
 from tustwisted.auth.either import EitherToken
 from tustwisted.auth.tokens import TokenFile
+from tustwisted.interfaces import IRereads
 
 
 class EitherTokenTests(HookCase):
@@ -44,3 +46,13 @@ class EitherTokenTests(HookCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 2)
         self.doCleanups()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_reread(self) -> None:
+        """Both files are read again, at once."""
+        self.write("", self.paths[1])
+        self.start(self.hook)
+        self.assertTrue(verifyObject(IRereads, self.hook))
+        self.write("", self.paths[0])
+        self.write(f"bob {TOKEN}\n", self.paths[1])
+        self.successResultOf(Deferred.fromCoroutine(self.hook.reread()))
+        self.assertEqual(self.owner(self.hook, TOKEN), "bob")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.auth.support import HookCase
 from tustwisted.auth.watched import LOOK_S, Look, WatchedFile, look_at
@@ -180,3 +180,39 @@ class ReadTests(WatchedCase):
         seen = look_at(self.path, ())
         assert seen is not None
         self.assertIsNone(look_at(self.path, seen.version))
+
+
+class RereadTests(WatchedCase):
+    """A file that is to be read at once."""
+
+    def reread(self) -> list[str]:
+        """Have it read; return what is logged of it."""
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.file.reread()))
+        return [formatEvent(event) for event in events]
+
+    def test_at_once(self) -> None:
+        """It is not waited until somebody looks; that it was read is told each time."""
+        self.write("abc")
+        self.file.start()
+        self.write("abd")
+        for _ in range(2):
+            self.assertEqual(self.reread(), [f"{OPTION} was read again"])
+            self.assertEqual(self.file.meaning, "abd")
+        self.assertEqual(self.later(), [])
+
+    def test_makes_no_sense(self) -> None:
+        """The old meaning holds, and that is said each time, too."""
+        self.write("abc")
+        self.file.start()
+        self.write("123")
+        self.later()
+        for _ in range(2):
+            (told,) = self.reread()
+            self.assertIn("the file has something else; what it said before", told)
+        os.unlink(self.path)
+        self.later()
+        for _ in range(2):
+            (told,) = self.reread()
+            self.assertIn("No such file or directory; what it said before", told)
+        self.assertEqual(self.file.meaning, "abc")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import evolve
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.certificates import Authority
@@ -19,7 +20,7 @@ from tustwisted.hooks.http import HookCallFailed
 from tustwisted.hooks.retry import RetryRule
 from tustwisted.hooks.signature import verify
 from tustwisted.hooks.wire import decode_event
-from tustwisted.interfaces import IHook
+from tustwisted.interfaces import IHook, IRereads
 from tustwisted.protocol.answers import Answer, HttpAnswer
 
 
@@ -175,6 +176,28 @@ class SecretTests(HttpHookCase):
         await hook.ask(ASKED)
         self.assertEqual(len(self.receiver.calls), 2)
         for call in self.receiver.calls:
+            verify(
+                call.headers["tustwisted-signature"], call.body, [secret], time.time()
+            )
+
+    async def test_reread(self) -> None:
+        """A new secret signs the next call; one that cannot be used signs none."""
+        first, second = (f"{n} secret, long enough".encode() for n in ("1st", "2nd"))
+        path = self._secret_file(first)
+        hook = await self.hook(evolve(RULES, secret_file=path))
+        self.assertTrue(verifyObject(IRereads, hook))
+        for content, secret, complaints in (
+            (second, second, 0),
+            (b"short", second, 1),
+            (first, first, 0),
+        ):
+            Path(path).write_bytes(content)
+            with capturedLogs() as events:
+                await hook.reread()
+            self.assertEqual(len(events), complaints)
+            self.receiver.plan(reply({}))
+            await hook.ask(ASKED)
+            call = self.receiver.calls[-1]
             verify(
                 call.headers["tustwisted-signature"], call.body, [secret], time.time()
             )

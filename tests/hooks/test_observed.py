@@ -5,12 +5,13 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tustwisted.errors import EventRefused
 from tustwisted.hooks.functions import FunctionHook
 from tustwisted.hooks.observed import observed
-from tustwisted.interfaces import IHook
+from tustwisted.interfaces import IHook, IRereads
 from tustwisted.observing import UNOBSERVED, Asked, Unobserved
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.upload import UploadInfo
@@ -26,6 +27,16 @@ class Noting(Unobserved):
 
     def asked(self, hook: str, kind: EventType, how: Asked, took_s: float) -> None:
         self.told.append((hook, kind, how, took_s))
+
+
+@implementer(IRereads)
+class Rereading(FunctionHook):
+    """Counts how often it was to read something again."""
+
+    times = 0
+
+    async def reread(self) -> None:
+        self.times += 1
 
 
 class ObservedHookTests(SynchronousTestCase):
@@ -54,6 +65,14 @@ class ObservedHookTests(SynchronousTestCase):
         verifyObject(IHook, self.hook)
         self.assertEqual(self.hook.name, self.inner.name)
         self.assertEqual(self.hook.events, self.inner.events)
+
+    def test_reads_again(self) -> None:
+        """So it does what the hook can, or nothing."""
+        able = Rereading("able", {EventType.POST_FINISH: lambda _: None})
+        (other,) = observed([able], self.observer, self.clock)
+        for hook in (self.hook, other):
+            self.successResultOf(Deferred.fromCoroutine(IRereads(hook).reread()))
+        self.assertEqual(able.times, 1)
 
     def test_told(self) -> None:
         """What the hook has taken note of is told of with the time that it took."""

@@ -8,11 +8,12 @@ from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.auth.bearer import ASKED, IKnowsTokens, judge
+from tustwisted.interfaces import IRereads
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 
 
-@implementer(IKnowsTokens)
+@implementer(IKnowsTokens, IRereads)
 @define(eq=False)
 class EitherToken:
     """
@@ -44,6 +45,12 @@ class EitherToken:
         """Stop all of them."""
         for hook in self._hooks:
             await hook.stop()
+
+    async def reread(self) -> None:
+        """Let all of them read their files again."""
+        for hook in self._hooks:
+            if IRereads.providedBy(hook):
+                await IRereads(hook).reread()
 
     async def ask(self, event: Event) -> Answer:
         """See :meth:`tustwisted.interfaces.IHook.ask`."""

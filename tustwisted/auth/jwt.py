@@ -23,6 +23,7 @@ from zope.interface import implementer
 from tustwisted.auth.algorithms import check_algorithms
 from tustwisted.auth.bearer import ASKED, IKnowsTokens, judge
 from tustwisted.auth.watched import Look, WatchedFile, in_place
+from tustwisted.interfaces import IRereads
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.upload import is_owner
@@ -48,7 +49,7 @@ def _check(_: object, __: Attribute[Sequence[str]], names: Sequence[str]) -> Non
     check_algorithms(names)
 
 
-@implementer(IKnowsTokens)
+@implementer(IKnowsTokens, IRereads)
 @define(eq=False)
 class JwtAccess:
     """
@@ -96,6 +97,10 @@ class JwtAccess:
     async def stop(self) -> None:
         """See :meth:`tustwisted.interfaces.IHook.stop`."""
         self._file.stop()
+
+    async def reread(self) -> None:
+        """See :meth:`tustwisted.interfaces.IRereads.reread`."""
+        await self._file.reread()
 
     async def ask(self, event: Event) -> Answer:
         """See :meth:`tustwisted.interfaces.IHook.ask`."""

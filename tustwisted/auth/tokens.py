@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from tustwisted.auth.bearer import ASKED, IKnowsTokens, is_token, judge
 from tustwisted.auth.watched import Look, WatchedFile, in_place
+from tustwisted.interfaces import IRereads
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.upload import is_owner
@@ -31,7 +32,7 @@ Tokens: TypeAlias = dict[bytes, str]
 """The owners, by the SHA-256 digests of their tokens."""
 
 
-@implementer(IKnowsTokens)
+@implementer(IKnowsTokens, IRereads)
 @define(eq=False)
 class TokenFile:
     """
@@ -71,6 +72,10 @@ class TokenFile:
     async def stop(self) -> None:
         """See :meth:`tustwisted.interfaces.IHook.stop`."""
         self._file.stop()
+
+    async def reread(self) -> None:
+        """See :meth:`tustwisted.interfaces.IRereads.reread`."""
+        await self._file.reread()
 
     async def ask(self, event: Event) -> Answer:
         """See :meth:`tustwisted.interfaces.IHook.ask`."""

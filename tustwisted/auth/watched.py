@@ -100,9 +100,17 @@ class WatchedFile(Generic[_T]):
     def _give_up(self, failure: Failure) -> None:
         log.failure("{option} is not looked at any more", failure, option=self._option)
 
+    async def reread(self) -> None:
+        """See :meth:`tustwisted.interfaces.IRereads.reread`."""
+        self._is_lost = False  # or nothing would be said of it
+        await self._look((), "was read again")
+
     async def _look_again(self) -> None:
+        await self._look(self._version, "has changed: it was read again")
+
+    async def _look(self, known: tuple[int, ...], told: str) -> None:
         try:
-            look = await self._read(partial(look_at, self._path, self._version))
+            look = await self._read(partial(look_at, self._path, known))
         except (OSError, ValueError) as error:
             if not self._is_lost:
                 self._complain(error)
@@ -115,7 +123,7 @@ class WatchedFile(Generic[_T]):
             except ValueError as error:
                 self._complain(error)
             else:
-                log.info("{option} has changed: it was read again", option=self._option)
+                log.info("{option} {told}", option=self._option, told=told)
 
     def _complain(self, error: Exception) -> None:
         log.error(

@@ -26,7 +26,7 @@ from tustwisted.hooks.retry import Passing, parse_retry_after, retried
 from tustwisted.hooks.rules import HttpRules
 from tustwisted.hooks.signature import HEADER, read_secrets, sign
 from tustwisted.hooks.wire import decode_answer, encode_event
-from tustwisted.interfaces import IHook
+from tustwisted.interfaces import IHook, IRereads
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.waiting import WaitedTooLong, within
@@ -50,7 +50,7 @@ class _CallFailedForNow(HookCallFailed, Passing):
     """The next attempt may be better."""
 
 
-@implementer(IHook)
+@implementer(IHook, IRereads)
 @define(eq=False)
 class HttpHook:
     """
@@ -96,11 +96,24 @@ class HttpHook:
 
         :raises HookUnusable: there is no secret in the file.
         """
+        self._read_secret()
+
+    async def reread(self) -> None:
+        """See :meth:`tustwisted.interfaces.IRereads.reread`."""
+        try:
+            self._read_secret()
+        except HookUnusable as error:
+            self.log.error(
+                "{problem}; the secret that it held before is still used",
+                problem=str(error),
+            )
+
+    def _read_secret(self) -> None:
         path = self._rules.secret_file
         if path is None:
             return
         try:
-            # One small file before anything is served: nobody waits for the reactor.
+            # One small file, once in a while: nobody waits for long.
             self._secret = read_secrets(Path(path).read_bytes())[0]
         except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or str(error)

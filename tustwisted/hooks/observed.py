@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from tustwisted.errors import EventRefused
-from tustwisted.interfaces import IHook
+from tustwisted.interfaces import IHook, IRereads
 from tustwisted.observing import UNOBSERVED, Asked, IObserver
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
@@ -25,7 +25,7 @@ def observed(
     return [ObservedHook(hook, observer, clock) for hook in hooks]
 
 
-@implementer(IHook)
+@implementer(IHook, IRereads)
 @define(eq=False)
 class ObservedHook:
     """
@@ -55,6 +55,11 @@ class ObservedHook:
     async def stop(self) -> None:
         """See :meth:`tustwisted.interfaces.IHook.stop`."""
         await self._hook.stop()
+
+    async def reread(self) -> None:
+        """See :meth:`tustwisted.interfaces.IRereads.reread`."""
+        if IRereads.providedBy(self._hook):
+            await IRereads(self._hook).reread()
 
     async def ask(self, event: Event) -> Answer | None:
         """See :meth:`tustwisted.interfaces.IHook.ask`."""
