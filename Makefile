@@ -9,6 +9,8 @@
 #                 needs node, npm and curl too (make trial runs those that are there)
 # make test-install  the wheel and the sdist, each installed in an empty environment
 #                 with what the package index gives, and an upload to it
+# make test-image the steps of the Dockerfile, with what the package index gives; and
+#                 the image, where a Docker engine answers
 # make fuzz       40,000 hostile requests to the real daemon, two seeds, about a minute
 #                 (one more: .venv/bin/python -m tests.fuzz --requests 20000 --seed 3;
 #                 a finding says how to play it again; make test sends 2,000)
@@ -38,7 +40,7 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 	--custom-compile-command "make lock: Python 3.11 and later, every platform"
 
 .PHONY: run test lint types docs config-docs trial test-clients test-install \
-	fuzz campaign events-campaign coverage lock clean
+	test-image fuzz campaign events-campaign coverage lock clean
 
 # No pid file: one left by a killed server could name a living process by chance.
 run: .venv/.run
@@ -71,6 +73,9 @@ test-clients: .venv/.dev $(JS)/node_modules/.made
 
 test-install: .venv/.dev
 	PYTHON=$(PYTHON) $(BIN)/python -W default -m twisted.trial tests.packaging.fetched
+
+test-image: .venv/.dev
+	$(BIN)/python -W default -m twisted.trial tests.packaging.fetched_image
 
 fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz --requests 20000 --seed 1

@@ -24,7 +24,8 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).resolve().parents[2]
 
 TREE = (
-    *("CHANGELOG.rst", "LICENSE", "MANIFEST.in", "Makefile", "README.rst"),
+    *(".dockerignore", "CHANGELOG.rst", "Dockerfile", "LICENSE", "MANIFEST.in"),
+    *("Makefile", "README.rst"),
     *("bench", "changelog.d", "docs", "pyproject.toml", "requirements", "setup.py"),
     *("tests", "tustwisted", "twisted"),
 )
