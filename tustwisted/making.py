@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
@@ -175,15 +176,20 @@ def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
     Make what listens, and tell the scheme of its URLs.
 
     :param port: an endpoint description.
-    :raises SystemExit: Twisted does not know it, or systemd has not opened it.
+    :raises SystemExit: Twisted does not know it, systemd has not opened it, or what it
+        needs is not installed.
     """
-    scheme = "https" if port.startswith(("ssl:", "tls:")) else "http"
+    is_tls = port.startswith(("ssl:", "tls:"))
+    if is_tls and find_spec("OpenSSL") is None:
+        raise SystemExit(
+            f"tustwisted: --port {port} needs pyOpenSSL: pip install tustwisted[tls]"
+        )
     try:
         check_activation(reactor, port)
     except ValueError as error:
         raise SystemExit(f"tustwisted: --port {port}: {error}") from error
     try:
-        return scheme, serverFromString(reactor, port)
+        return "https" if is_tls else "http", serverFromString(reactor, port)
     except Exception as error:
         # The parsers, some of them plugins, raise what they like: an OSError when a
         # certificate is missing.

@@ -26,11 +26,11 @@ JWT = ("--jwt-key-file=key", "--jwt-algorithm=HS256", "--jwt-audience=files")
 class ExtraTests(InPlace):
     """The real daemon in an environment that lacks something."""
 
-    def tus(self, without: set[str], *options: str) -> tuple[str, ...]:
-        """Tell how the daemon of such an environment is run."""
+    def tus(self, without: set[str]) -> tuple[str, ...]:
+        """Make such an environment, and tell how its daemon is run."""
         environment = Environment(self.place, without)
         environment.add(ROOT)
-        return (*environment.command("twistd"), "-n", "--pidfile=", "tus", *options)
+        return (*environment.command("twistd"), "-n", "--pidfile=", "tus")
 
     def assert_names(self, extra: str, *command: str) -> None:
         """A command ends with one sentence, which says what to install."""
@@ -43,16 +43,22 @@ class ExtraTests(InPlace):
     def test_jwt(self) -> None:
         """JSON Web Tokens need ``jwt``, and the daemon says so."""
         (self.place / "key").write_text("k" * 32)
-        self.assert_names("jwt", *self.tus(OF_EXTRAS, *JWT))
+        self.assert_names("jwt", *self.tus(OF_EXTRAS), *JWT)
+
+    def test_tls(self) -> None:
+        """Ports with TLS need ``tls``, and the daemon says so."""
+        write_certificate(self.place / "server.pem")
+        tus = self.tus(OF_TLS)
+        for port in ("ssl:0:privateKey=server.pem", "tls:server.pem:tcp:0"):
+            self.assert_names("tls", *tus, "--port", port)
 
     def test_what_is_switched_off(self) -> None:
         """Without ``http2`` and ``crc32c`` neither is offered, and nothing is said."""
         write_certificate(self.place / "server.pem")
         secure = free_port()
         tls = f"ssl:{secure}:privateKey=server.pem:interface=127.0.0.1"
-        daemon = self.daemon(
-            *self.tus(OF_EXTRAS, f"--port={self.port}", f"--port={tls}")
-        )
+        ports = (f"--port={self.port}", f"--port={tls}")
+        daemon = self.daemon(*self.tus(OF_EXTRAS), *ports)
         daemon.start()
         offer = daemon.client().request("OPTIONS", "/files/").headers
         self.assertEqual(offer["tus-checksum-algorithm"].count("crc32c"), 0)
