@@ -34,6 +34,8 @@ LAYERS = (
 
 WIRING = {
     "accessmaking",
+    "altered",
+    "renewing",
     "activation",
     "adminport",
     "__main__",

@@ -27,6 +27,7 @@ from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
 from tustwisted.process import end_hard_after
+from tustwisted.renewing import RenewedEndpoint, has_certificate
 from tustwisted.service import UploadsService
 from tustwisted.stopping import StopTimes
 from tustwisted.store.named import make_named_store
@@ -179,7 +180,7 @@ def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
     :raises SystemExit: Twisted does not know it, systemd has not opened it, or what it
         needs is not installed.
     """
-    is_tls = port.startswith(("ssl:", "tls:"))
+    is_tls = has_certificate(port)
     if is_tls and find_spec("OpenSSL") is None:
         raise SystemExit(
             f"tustwisted: --port {port} needs pyOpenSSL: pip install tustwisted[tls]"
@@ -189,7 +190,9 @@ def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
     except ValueError as error:
         raise SystemExit(f"tustwisted: --port {port}: {error}") from error
     try:
-        return "https" if is_tls else "http", serverFromString(reactor, port)
+        if is_tls:
+            return "https", RenewedEndpoint(port, reactor)
+        return "http", serverFromString(reactor, port)
     except Exception as error:
         # The parsers, some of them plugins, raise what they like: an OSError when a
         # certificate is missing.

@@ -16,25 +16,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
-from zope.interface import directlyProvides, providedBy
 
+from tustwisted.altered import AlteredReactor
 from tustwisted.workers.sharing import SharedPort
 
 _SYSTEMD = re.compile(r"^(haproxy:)?systemd(\\?):.*$")
 
 
-class _Reactor:
-    """A reactor of which something is different."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        directlyProvides(self, *providedBy(reactor))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-
-class AdoptingReactor(_Reactor):
+class AdoptingReactor(AlteredReactor):
     """
     Serves ports that systemd opened, and leaves them as they are when it stops.
 
@@ -52,7 +41,7 @@ class AdoptingReactor(_Reactor):
         return port
 
 
-class HoldingReactor(_Reactor):
+class HoldingReactor(AlteredReactor):
     """
     Listens, and accepts nothing: what was opened is for others to inherit.
 
@@ -107,7 +96,7 @@ class HoldingReactor(_Reactor):
         return port  # type: ignore[no-any-return]
 
 
-class InheritingReactor(_Reactor):
+class InheritingReactor(AlteredReactor):
     """
     Listens on what was inherited, whatever is asked for, in the same order.
 
