@@ -35,6 +35,7 @@ LAYERS = (
 WIRING = {
     "accessmaking",
     "altered",
+    "reloading",
     "renewing",
     "activation",
     "adminport",

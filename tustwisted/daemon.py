@@ -65,6 +65,7 @@ class DaemonService(Service):
     :param recovers: see :meth:`tustwisted.service.UploadsService.keep_house`.
     :param systemd: is told how it goes.
     :param stop_times: how long the steps of a stop may take.
+    :param reload: see :meth:`reload`; called while it runs.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class DaemonService(Service):
         systemd: Systemd | None = None,
         warns_of_place: bool = True,
         stop_times: StopTimes = StopTimes(),  # noqa: B008
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -98,6 +100,7 @@ class DaemonService(Service):
         self._recovers = recovers
         self._warns_of_place = warns_of_place
         self._stop_times = stop_times
+        self._reload = reload
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
@@ -161,6 +164,11 @@ class DaemonService(Service):
                 is_open=self._is_open,
             )
             self._urls.append(url)
+
+    def reload(self) -> None:
+        """Read the configuration again, and take what may change of it."""
+        if self.running:
+            self._reload()
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12."""

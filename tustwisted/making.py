@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 
-from tustwisted.abilities import ISweeps
 from tustwisted.accessmaking import make_access_hooks
 from tustwisted.activation import check_activation
 from tustwisted.config.settings import Settings
@@ -27,6 +26,7 @@ from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
 from tustwisted.process import end_hard_after
+from tustwisted.reloading import Reloading, ServingParts, check_ages
 from tustwisted.renewing import RenewedEndpoint, has_certificate
 from tustwisted.service import UploadsService
 from tustwisted.stopping import StopTimes
@@ -49,6 +49,7 @@ def make_daemon(
     serves: Callable[[], None] | None = None,
     counted: Callable[[int], None] = lambda _: None,
     systemd: Systemd | None = None,
+    read: Callable[[], Settings] | None = None,
 ) -> DaemonService:
     """
     Make what serves in this process; most parameters are for a worker.
@@ -59,6 +60,7 @@ def make_daemon(
     :param serves: called when it serves, instead of saying so in the log.
     :param counted: called with the number of connections whenever that changes.
     :param systemd: is told how it goes.
+    :param read: reads the settings again, for :meth:`DaemonService.reload`.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
     uploads = make_uploads(reactor, settings)
@@ -73,14 +75,16 @@ def make_daemon(
         counted=counted,
         most_connections=connections_of(settings),
     )
+    endpoints = [
+        make_endpoint(listening or AdoptingReactor(reactor), port)
+        for port in settings.endpoints
+    ]
+    renewed = [e for _, e in endpoints if isinstance(e, RenewedEndpoint)]
     return DaemonService(
         clock=reactor,
         uploads=uploads,
         site=site,
-        endpoints=[
-            make_endpoint(listening or AdoptingReactor(reactor), port)
-            for port in settings.endpoints
-        ],
+        endpoints=endpoints,
         base_path=settings.base_path,
         directory=settings.upload_dir,
         store_name=settings.store,
@@ -92,6 +96,13 @@ def make_daemon(
         warns_of_place=role is None or role.speaks_for_all,
         systemd=systemd,
         stop_times=stop_times,
+        reload=Reloading(
+            read or (lambda: settings),
+            settings,
+            ServingParts(uploads, site, renewed, connections_of),
+            systemd or Systemd(reactor),
+            speaks=role is None,
+        ).reload,
     )
 
 
@@ -161,14 +172,10 @@ def make_uploads(
         store = make_named_store(name, directory, disk)
     except ValueError as error:
         raise SystemExit(f"tustwisted: --store {name}: {error}") from error
-    for option in ("expire-after", "expire-finished-after"):
-        if getattr(
-            settings, option.replace("-", "_")
-        ) is not None and not ISweeps.providedBy(store):
-            raise SystemExit(
-                f"tustwisted: --{option}: {name} makes a store that cannot be swept, "
-                "so nothing in it expires: omit it"
-            )
+    try:
+        check_ages(settings, store)
+    except ValueError as error:
+        raise SystemExit(f"tustwisted: {error}") from error
     return UploadsService.with_store(reactor, store, disk, directory, **rules)
 
 

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from tustwisted import __version__
 from tustwisted.config.options import SettingsOptions
+from tustwisted.config.settings import Settings
 
 
 class Options(SettingsOptions):
@@ -85,14 +86,20 @@ def makeService(options: Options) -> IService:
             "uploads: do not start the daemon then"
         )
     systemd = Systemd.take(reactor)
+
+    def read() -> Settings:
+        return options.read().settings
+
     if settings.workers > 1:
         from tustwisted.workers.wiring import make_supervisor
 
-        service: IService = make_supervisor(
-            reactor, settings, options.words, failed, systemd
+        service: Any = make_supervisor(
+            reactor, settings, options.words, failed, systemd, read=read
         )
     else:
-        service = make_daemon(reactor, settings, failed=failed, systemd=systemd)
+        service = make_daemon(
+            reactor, settings, failed=failed, systemd=systemd, read=read
+        )
     if not reactor.running:  # else an application has made it, whose signals they are
-        reactor.callWhenRunning(Signals(reactor, lambda: None).take)
-    return service
+        reactor.callWhenRunning(Signals(reactor, service.reload).take)
+    return service  # type: ignore[no-any-return]

@@ -87,6 +87,20 @@ class AdmissionTests(InMemory):
         """Count how often that was wanted."""
         self.asked += 1
 
+    def test_other_limit(self) -> None:
+        """When there may be more the port is read at once, and with less it is not."""
+        self.admission.counted(2)
+        self.assertFalse(self.accepts)
+        self.admission.limit(3)
+        self.assertTrue(self.accepts)
+        self.admission.limit(1)
+        self.assertFalse(self.accepts)
+        self.admission.counted(1)
+        self.assertFalse(self.accepts)
+        self.admission.counted(0)
+        self.assertTrue(self.accepts)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_full(self) -> None:
         """While all are taken the port is not read, and then it is read again."""
         for count, accepts in (

@@ -18,6 +18,7 @@ class FakeProcess:
     watcher: IWatches
     pid: int
     drains: int = 0
+    reloads: int = 0
     is_killed: bool = False
     is_obedient: bool = True
     """Whether it ends at once when it is told to."""
@@ -27,6 +28,10 @@ class FakeProcess:
         self.drains += 1
         if self.is_obedient and self.drains == 1:
             self.watcher.ended("ended", is_well=True)
+
+    def reload(self) -> None:
+        """Count."""
+        self.reloads += 1
 
     def kill(self) -> None:
         """End."""

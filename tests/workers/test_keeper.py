@@ -118,6 +118,17 @@ class KeeperTests(SynchronousTestCase):
         failure = self.failureResultOf(self.keeper.first, WorkerFailed)
         self.assertIn("worker 3 was ended by SIGSEGV", str(failure.value))
 
+    def test_reload(self) -> None:
+        """The process that there is reads its configuration again."""
+        self.keeper.reload()
+        process = self.serve()
+        self.keeper.reload()
+        self.assertEqual(process.reloads, 1)
+        process.watcher.ended("ended")
+        self.keeper.reload()
+        self.clock.advance(0.1)
+        self.assertEqual(self.last.reloads, 0)
+
     def test_later_start_may_fail(self) -> None:
         """A worker that cannot serve when others do is tried again."""
         self.serve().watcher.ended("ended")

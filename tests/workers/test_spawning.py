@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -35,6 +36,17 @@ class Reactor:
         """Start none, or say why."""
         if self.problem is not None:
             raise self.problem
+
+
+class Transport:
+    """Takes note of signals."""
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def signalProcess(self, number: int) -> None:
+        """Take note."""
+        self.signals.append(number)
 
 
 @implementer(IWatches)
@@ -120,6 +132,17 @@ class SpawnerTests(SynchronousTestCase):
             patched = self.patch(os, "pipe", limited)
             self.assert_nothing_stays()
             patched.restore()
+
+    def test_reload(self) -> None:
+        """One that does not serve yet, and would die of the signal, gets it later."""
+        transport = Transport()
+        self.process.transport = transport  # type: ignore[assignment]
+        self.process.reload()
+        self.assertEqual(transport.signals, [])
+        self.process._is_ready()
+        self.assertEqual(transport.signals, [signal.SIGHUP])
+        self.process.reload()
+        self.assertEqual(transport.signals, [signal.SIGHUP] * 2)
 
     def test_ends_well(self) -> None:
         """Status 0 is well, and so is the signal that ends one that only starts."""

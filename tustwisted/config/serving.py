@@ -77,14 +77,16 @@ class Listening:
         "Serve so many connections at a time, in each process; others wait.",
         otherwise="as many as there are descriptors for",
         example="2000",
+        reloads=True,
     )
     idle_timeout: float = _of_daemon(
-        TIME, "End a request that sends nothing for so long.", "60s"
+        TIME, "End a request that sends nothing for so long.", "60s", reloads=True
     )
     max_header_size: int = _of_daemon(
         Form("SIZE", _parse_header_size, is_number=True),
         "Refuse requests whose headers have more in all.",
         "64KiB",
+        reloads=True,
     )
 
     shutdown_timeout: float = setting(

@@ -66,18 +66,26 @@ class Admission:
     def counted(self, connections: int) -> None:
         """Take note of how many there are."""
         was_full, self._connections = self._is_full, connections
-        if self._is_full is was_full:
-            return
-        if self._is_full:
-            self._close()
-        else:
-            self._open()
+        self._follow(was_full)
+
+    def limit(self, most: int) -> None:
+        """Let there be so many from now on; nobody who is there has to go."""
+        was_full, self._most = self._is_full, most
+        self._follow(was_full)
 
     # -- inside ------------------------------------------------------------------------
 
     @property
     def _is_full(self) -> bool:
         return self._connections >= self._most
+
+    def _follow(self, was_full: bool) -> None:
+        if self._is_full is was_full:
+            return
+        if self._is_full:
+            self._close()
+        else:
+            self._open()
 
     def _take_few_at_once(self, port: Any) -> None:
         """Keep a port from taking more than there is room for before it is paused."""

@@ -97,6 +97,11 @@ class DrainingSite(StreamingSite):
             return errorPage(503, "Busy", "try again later")
         return cast(IResource, super().getResourceFor(request))
 
+    def limit_connections(self, most: int) -> None:
+        """Let there be so many from now on; nobody who is there has to go."""
+        self._most = most
+        self._admission.limit(most)
+
     def accept_from(self, port: IListeningPort) -> None:
         """Accept from a port that listens while there is room for connections."""
         self._admission.accept_from(port)

@@ -34,6 +34,7 @@ from tustwisted.workers.wire import Wire
 
 def main() -> None:
     """Serve, until the supervisor ends or wants an end."""
+    signal.signal(signal.SIGHUP, ignore)  # until it can do what that wants
     orders = Orders.take()
     sys.path[:] = orders.path
     for fd in range(WIRE_FD, FIRST_PORT_FD + orders.ports):
@@ -89,7 +90,10 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             role=orders.role,
             serves=wire.ready,
             counted=lambda connections: balance.tell(number, connections),
+            read=lambda: options.read().settings,
         )
+    # Before the supervisor is told that it serves: it may want that at once.
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.reload))
     service.startService()
     balance.tell(number, 0)
     reactor.addSystemEventTrigger("before", "shutdown", stop)

@@ -38,6 +38,9 @@ class IWorkerProcess(Interface):
     def drain() -> None:
         """Let it end what it does and then itself; harmless when done twice."""
 
+    def reload() -> None:
+        """Let it read its configuration again, as soon as it serves."""
+
     def kill() -> None:
         """End it at once."""
 

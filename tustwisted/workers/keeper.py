@@ -87,6 +87,11 @@ class Keeper:
         self._process.drain()
         return self._stopped
 
+    def reload(self) -> None:
+        """Let its process read the configuration again; the next one does anyway."""
+        if self._process is not None:
+            self._process.reload()
+
     def kill(self, why: str = "did not end in time") -> None:
         """End its process at once, if it has one."""
         if self._process is not None:

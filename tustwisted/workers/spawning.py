@@ -148,6 +148,7 @@ class WorkerProcess(ProcessProtocol):
         self._gone = gone
         self._hearing = Hearing(number, self._is_ready, watcher.failed, watcher.alive)
         self._serves = False
+        self._reloads_later = False
         self._life: int | None = None
         self.readers: list[PipeReader] = []
         """Of what the worker tells."""
@@ -195,6 +196,17 @@ class WorkerProcess(ProcessProtocol):
             self._signal(signal.SIGTERM)
         self._end_life()
 
+    def reload(self) -> None:
+        """
+        See :meth:`IWorkerProcess.reload`.
+
+        One that does not serve yet has perhaps read what is not there any more.
+        """
+        if self._serves:
+            self._signal(signal.SIGHUP)
+        else:
+            self._reloads_later = True
+
     def kill(self) -> None:
         """See :meth:`IWorkerProcess.kill`."""
         self._signal(signal.SIGKILL)
@@ -210,6 +222,8 @@ class WorkerProcess(ProcessProtocol):
 
     def _is_ready(self) -> None:
         self._serves = True
+        if self._reloads_later:
+            self._signal(signal.SIGHUP)
         self._watcher.ready()
 
     def _signal(self, number: int) -> None:

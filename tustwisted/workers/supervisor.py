@@ -48,6 +48,7 @@ class Supervisor(Service):
         workers.
     :param stop_times: as for ``DaemonService``: workers, which end by themselves
         before, are killed when their time is over (T-241).
+    :param reload: as for ``DaemonService``.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Supervisor(Service):
         failed: Callable[[], None],
         systemd: Systemd | None = None,
         stop_times: StopTimes = StopTimes(),  # noqa: B008
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._holding = holding
@@ -74,6 +76,7 @@ class Supervisor(Service):
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
         self._stop_times = stop_times
+        self._reload = reload
         self._started: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -120,6 +123,11 @@ class Supervisor(Service):
             await first
         except FirstError as error:
             error.subFailure.raiseException()
+
+    def reload(self) -> None:
+        """Read the configuration again, and take what may change of it."""
+        if self.running:
+            self._reload()
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12: listening ends, then what the workers do."""

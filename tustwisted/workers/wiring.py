@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.application.service import IService
+from attrs import frozen
+from zope.interface import implementer
 
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
 from tustwisted.making import connections_of, make_endpoint
 from tustwisted.process import end_hard_after
+from tustwisted.reloading import CannotReload, IReloads, Reloading
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
@@ -27,13 +29,16 @@ def make_supervisor(
     words: Sequence[str],
     failed: Callable[[], None],
     systemd: Systemd,
-) -> IService:
+    *,
+    read: Callable[[], Settings],
+) -> Supervisor:
     """
     Make the service that starts and keeps the workers; opens and starts nothing.
 
     :param words: the options, as they were given.
     :param failed: called when a start fails later than at once.
     :param systemd: is told how it goes.
+    :param read: reads the settings again.
     """
     connections_of(settings)  # here, where it can still be said in one sentence
     workers, stop_times = settings.workers, StopTimes(settings.shutdown_timeout)
@@ -48,6 +53,8 @@ def make_supervisor(
         alive_every_s=systemd.watchdog_s and systemd.watchdog_s / 2,
     )
 
+    keepers = [Keeper(number, reactor, spawner) for number in range(1, workers + 1)]
+
     def settle(is_settled: Callable[[], bool], limit_s: float) -> None:
         if not reactor.running:
             spawner.settle(is_settled, limit_s)
@@ -56,7 +63,7 @@ def make_supervisor(
         clock=reactor,
         holding=holding,
         endpoints=[make_endpoint(holding, port) for port in settings.endpoints],
-        keepers=[Keeper(number, reactor, spawner) for number in range(1, workers + 1)],
+        keepers=keepers,
         tell=partial(
             say_where,
             base_path=settings.base_path,
@@ -70,4 +77,22 @@ def make_supervisor(
         failed=failed,
         systemd=systemd,
         stop_times=stop_times,
+        reload=Reloading(read, settings, Workers(keepers), systemd).reload,
     )
+
+
+@implementer(IReloads)
+@frozen
+class Workers:
+    """What the workers serve with: each of them reads the settings itself."""
+
+    _keepers: Sequence[Keeper]
+
+    async def reload(self, settings: Settings) -> None:
+        """See :meth:`IReloads.reload`."""
+        try:
+            connections_of(settings)
+        except SystemExit as error:
+            raise CannotReload(str(error).removeprefix("tustwisted: ")) from error
+        for keeper in self._keepers:
+            keeper.reload()
