@@ -10,15 +10,17 @@ from typing import Any
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IAddress, IListeningPort, IReadDescriptor
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.tcp import Port
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from tests.integration.certificate import write_certificate
 from tests.web.harness import H2Wire, Peer, Route, Sink, answer, sized
@@ -50,6 +52,21 @@ class Reactor(Clock):
             self.readers.remove(reader)
 
     removeWriter = removeReader
+
+
+@implementer(IListeningPort)
+class Unpausable:
+    """A port that only listens."""
+
+    def startListening(self) -> None:
+        """Listen."""
+
+    def stopListening(self) -> None:
+        """Stop."""
+
+    def getHost(self) -> IAddress:
+        """Tell where."""
+        return IPv4Address("TCP", "127.0.0.1", 1)
 
 
 class InMemory(SynchronousTestCase):
@@ -158,6 +175,15 @@ class AdmissionTests(InMemory):
         self.assertEqual(len(events), 2)
         self.assertEqual(events[0]["log_level"].name, "warn")
         self.assertEqual(events[0]["most"], 2)
+
+    def test_port_of_somebody_else(self) -> None:
+        """One that cannot be paused is named, and does no harm."""
+        with capturedLogs() as events:
+            self.admission.accept_from(Unpausable())
+        self.assertIsInstance(events[0]["port"], Unpausable)
+        self.admission.counted(2)
+        self.admission.counted(1)
+        self.assertTrue(self.accepts)
 
     def test_end(self) -> None:
         """Ports that are to be closed are not read again."""

@@ -13,7 +13,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IReactorTime,
+    IReadDescriptor,
+)
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
@@ -50,8 +55,15 @@ class Admission:
         Rule over a port that listens.
 
         :param port: one of Twisted's own, or a
-            :class:`~tustwisted.workers.sharing.SharedPort`.
+            :class:`~tustwisted.workers.sharing.SharedPort`.  Others, which an endpoint
+            of somebody else may make, cannot be paused.
         """
+        if not IReadDescriptor.providedBy(port):
+            log.warn(
+                "{port} cannot be paused: --max-connections does not hold there",
+                port=port,
+            )
+            return
         if isinstance(port, Port):
             self._take_few_at_once(port)
         self._ports.append(port)
