@@ -7,10 +7,11 @@ import socket
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import _SystemdParser
+from twisted.logger import capturedLogs
 from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tustwisted.activation import check_activation
+from tustwisted.activation import check_activation, warn_of_unused
 
 
 class CheckTests(SynchronousTestCase):
@@ -18,11 +19,16 @@ class CheckTests(SynchronousTestCase):
 
     def give(self, **sockets: socket.socket) -> None:
         """Let systemd have opened these."""
-        fds = [given.fileno() for given in sockets.values()]
-        for given in sockets.values():
+        self.give_named(list(sockets.items()))
+
+    def give_named(self, sockets: list[tuple[str, socket.socket]]) -> None:
+        """Let systemd have opened these, whose names need not differ."""
+        for _, given in sockets:
             self.addCleanup(given.close)
+        fds = [given.fileno() for _, given in sockets]
+        names = [name for name, _ in sockets]
         # Twisted reads the environment once, when its endpoints are imported.
-        self.patch(_SystemdParser, "_sddaemon", ListenFDs(fds, list(sockets)))
+        self.patch(_SystemdParser, "_sddaemon", ListenFDs(fds, names))
 
     def listening(self, family: int = socket.AF_INET) -> socket.socket:
         """Open a socket that listens, at an address that the kernel chooses."""
@@ -114,6 +120,26 @@ class CheckTests(SynchronousTestCase):
             "systemd:domain=INET:name=udp",
         ):
             self.assertIn("ListenStream= and Accept=no", self.problem(port))
+
+    def unused(self, *ports: str) -> list[int]:
+        """Tell how many are said to be served by nobody."""
+        with capturedLogs() as events:
+            warn_of_unused(reactor, ports)
+        return [event["unused"] for event in events]
+
+    def test_unused(self) -> None:
+        """A socket that no port names is warned of, for who connects would wait."""
+        self.give(tus=self.listening(), other=self.listening())
+        tus, other = (f"systemd:domain=INET:name={name}" for name in ("tus", "other"))
+        self.assertEqual(self.unused("tcp:1080", tus, f"haproxy:{other}"), [])
+        self.assertEqual(self.unused("tcp:1080", other), [1])
+        self.assertEqual(self.unused("tcp:1080"), [2])
+
+    def test_two_of_one_name(self) -> None:
+        """Two sockets of one unit have one name, which means one of them."""
+        pair = [self.listening() for _ in range(2)]
+        self.give_named([("tus", listening) for listening in pair])
+        self.assertEqual(self.unused("systemd:domain=INET:name=tus"), [1])
 
     def test_nothing_is_taken(self) -> None:
         """A check leaves the socket open, for who serves it."""

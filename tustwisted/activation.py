@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, Final
 
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
+from twisted.logger import Logger
+
+log = Logger()
 
 _SYSTEMD: Final = re.compile(r"^(?:haproxy:)?systemd\\?:(.*)$")
 
@@ -32,25 +37,58 @@ def check_activation(reactor: Any, port: str) -> None:
     asked = _SYSTEMD.match(port)
     if asked is None:
         return
-    description = f"systemd:{asked[1]}"
     words = dict(word.partition("=")[::2] for word in asked[1].split(":"))
     if words.get("domain") not in _FAMILIES:
         raise ValueError("domain= must be INET, INET6 or UNIX")
     try:
-        endpoint = serverFromString(reactor, description)
+        fd = _descriptor(reactor, asked[1])
     except (LookupError, ValueError):
         raise ValueError(_missing(reactor, words.get("name"))) from None
+    _check_socket(fd, words["domain"])
+
+
+def warn_of_unused(reactor: Any, ports: Iterable[str]) -> None:
+    """
+    Say in the log that systemd opened sockets that nobody will serve.
+
+    Whoever connects to one of them would wait for ever.  That is so for a socket unit
+    that opens two, since both have its name, and a name means one of them.
+
+    :param ports: all that are served; those of systemd have been checked.
+    """
+    asked = filter(None, map(_SYSTEMD.match, ports))
+    served = {_descriptor(reactor, words[1]) for words in asked}
+    unused = sum(fd not in served for fd in _given(reactor))
+    if unused:
+        log.warn(
+            "systemd opened sockets that no --port names, {unused} of them, at which "
+            "nobody is answered: write one ListenStream= into each socket unit, with a "
+            "FileDescriptorName= of its own, and a --port for each name",
+            unused=unused,
+        )
+
+
+def _given(reactor: Any) -> Iterator[int]:
+    """Tell the descriptors that systemd gave."""
+    for index in count():
+        try:
+            yield _descriptor(reactor, f"domain=INET:index={index}")
+        except LookupError:
+            return
+
+
+def _descriptor(reactor: Any, words: str) -> int:
+    """Tell which descriptor is meant; raises what Twisted does if there is none."""
+    endpoint = serverFromString(reactor, f"systemd:{words}")
     assert isinstance(endpoint, AdoptedStreamServerEndpoint)
-    _check_socket(endpoint.fileno, words["domain"])
+    return int(endpoint.fileno)
 
 
 def _missing(reactor: Any, name: str | None) -> str:
     """Say why there is no such socket."""
     if name is None:
         return "must have the name= that the socket unit gives by FileDescriptorName="
-    try:
-        serverFromString(reactor, "systemd:domain=INET:index=0")
-    except LookupError:
+    if next(_given(reactor), None) is None:
         return _none(name)
     return (
         f"systemd gave no socket of that name: write FileDescriptorName={name} in its "

@@ -69,6 +69,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor as _reactor
 
+    from tustwisted.activation import warn_of_unused
     from tustwisted.making import make_daemon
     from tustwisted.privileges import check_chroot, import_early
     from tustwisted.process import end_failed
@@ -100,6 +101,7 @@ def makeService(options: Options) -> IService:
         service = make_daemon(
             reactor, settings, failed=failed, systemd=systemd, read=read
         )
+    warn_of_unused(reactor, settings.endpoints)
     if not reactor.running:  # else an application has made it, whose signals they are
         reactor.callWhenRunning(Signals(reactor, service.reload).take)
     return service  # type: ignore[no-any-return]
