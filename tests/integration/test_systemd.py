@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.logger import Logger
 
@@ -114,6 +115,55 @@ class ActivationTests(InPlace):
         )
         self.assertIn(f"{ACTIVATE} --fdname=tus", said)
         self.assertNotIn("Traceback", said)
+
+
+class RestrictedTests(InPlace):
+    """
+    What the unit takes away, as far as it can be taken away without systemd.
+
+    That is privileges, and places to write to; not calls of the kernel.
+    """
+
+    def test_serves(self) -> None:
+        """Without any privilege, and with one place to write to, uploads are stored."""
+        if not may_mount():
+            raise SkipTest("may not mount")
+        daemon = self.daemon(
+            *("unshare", "--mount", "sh", "-euc", RESTRICT, "sh", str(self.place)),
+            *TWISTD,
+            *("--port", str(self.port)),
+        )
+        daemon.start()
+        stored = self.upload(daemon.client())
+        self.assertEqual(self.mode(stored), 0o640)
+        self.assertEqual(self.mode(self.uploads), 0o750)
+        status = Path(f"/proc/{daemon.pid}/status").read_text()
+        for line in ("NoNewPrivs:\t1", f"CapEff:\t{0:016x}", f"CapBnd:\t{0:016x}"):
+            self.assertIn(line, status)
+        mounts = Path(f"/proc/{daemon.pid}/mounts").read_text().splitlines()
+        places = [line.split()[1:4:2] for line in mounts]
+        self.assertTrue(any(p == "/" and "ro" in o.split(",") for p, o in places))
+        daemon.stop()
+        self.assertNotIn("Traceback", daemon.log)
+
+
+def may_mount() -> bool:
+    """Whether this user may give a process mounts of its own."""
+    return (
+        subprocess.call(("unshare", "--mount", "true"), stderr=subprocess.DEVNULL) == 0
+    )
+
+
+RESTRICT = """
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -o remount,bind,ro /
+cd "$1"
+shift
+umask 0027
+exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
+"""
+"""The place is another mount, so it stays as it is."""
 
 
 class RestartTests(InPlace):
