@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TREE = (
     *(".dockerignore", "CHANGELOG.rst", "Dockerfile", "LICENSE", "MANIFEST.in"),
     *("Makefile", "README.rst"),
-    *("bench", "changelog.d", "docs", "pyproject.toml", "requirements", "setup.py"),
-    *("tests", "tustwisted", "twisted"),
+    *("bench", "changelog.d", "deploy", "docs", "pyproject.toml", "requirements"),
+    *("setup.py", "tests", "tustwisted", "twisted"),
 )
 """What is copied to be built: no build leftovers, and nobody's uploads."""
 

@@ -10,10 +10,12 @@ from io import StringIO
 from pathlib import Path
 
 from docutils.core import publish_doctree
+from twisted.trial.unittest import SkipTest
 
 from tests.packaging.environments import (
     BUILD,
     ROOT,
+    TREE,
     Environment,
     InTemporaryDirectory,
     copy_tree,
@@ -96,6 +98,14 @@ class DistributionTests(_Installs):
         environment = Environment(self.place)
         environment.install(wheel)
         self.assert_works(environment, environment.place)
+
+    def test_tree(self) -> None:
+        """What is built here is all that git keeps, but for its own and CI's files."""
+        if not (ROOT / ".git").exists():
+            raise SkipTest("this is no checkout")
+        kept = run("git", "ls-files", cwd=ROOT).splitlines()
+        rooms = {name.partition("/")[0] for name in kept}
+        self.assertEqual(rooms - set(TREE), {".ci", ".gitignore"})
 
     def build(self, tree: Path, target: str, *options: str) -> list[Path]:
         """Build, and return what came out, an sdist first."""
