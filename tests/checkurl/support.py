@@ -56,21 +56,21 @@ class CheckCase(SocketCase):
         proxy: Proxy | None,
         url: str = "http://127.0.0.1:{port}/files/",
         secrets: tuple[tuple[str, str], ...] = (),
-        timeout_s: float = 10.0,
+        timeout_s: float = 20.0,
+        patience_s: float = 10.0,
         **wanted: Any,
     ) -> dict[str, Finding]:
         """
         Find out about a proxy, or the site itself.
 
+        :param patience_s: is waited for only where something is kept back.
         :returns: the findings by what they are about, in order.
         """
         url = url.format(port=self.target if proxy is None else proxy.port)
         wanted["header_names"] = tuple(name for name, _ in secrets)
         asker = Asker(reactor, url, Secrets(secrets), wanted.get("origin"), timeout_s)
         found: list[Finding] = []
-        check = Check(
-            reactor, asker, url, Wanted(**wanted), found.append, min(0.5, timeout_s)
-        )
+        check = Check(reactor, asker, url, Wanted(**wanted), found.append, patience_s)
         is_good = await check.run()
         by_about = {finding.about: finding for finding in found}
         self.assertEqual(len(by_about), len(found), found)

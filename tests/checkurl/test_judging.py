@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from OpenSSL import SSL
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionDone,
+    DNSLookupError,
+    NoRouteError,
+    TimeoutError,
+)
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import ResponseNeverReceived
 
 from tustwisted.checkurl.answers import Answer
 from tustwisted.checkurl.cors import judge_exposed, judge_preflight
@@ -22,6 +32,7 @@ from tustwisted.checkurl.transfer import (
     judge_removal,
     judge_streamed,
 )
+from tustwisted.checkurl.trouble import explain
 from tustwisted.checkurl.urls import parse_url
 
 URL = "https://files.example/files/"
@@ -78,6 +89,27 @@ class EndpointTests(JudgingCase):
             answers = [Answer("HEAD", URL, 200, took_s=took_s) for took_s in times]
             found = judge_pace([*answers, Answer("POST", URL, 201, took_s=60.0)])
             self.assert_found(found, verdict, "3 small requests", "slowest (HEAD)")
+
+
+class TroubleTests(SynchronousTestCase):
+    """Why there is no answer at all."""
+
+    def test_sentences(self) -> None:
+        """What is wrong is told, also from within the errors of Twisted's client."""
+        closed = Failure(ConnectionDone())
+        for error, sentence in (
+            (DNSLookupError(), "the name files.example is not known to the DNS"),
+            (NoRouteError(), "no route leads to files.example"),
+            (TimeoutError(), "port 443 of files.example cannot be reached"),
+            (ConnectError(), "port 443 of files.example cannot be connected to"),
+            (ResponseNeverReceived([closed]), "the connection was closed before"),
+            (ResponseNeverReceived([]), "what answers on port 443 of files.example"),
+            (ValueError(), "the request failed (ValueError)"),
+            (SSL.Error([("", "", "odd")]), "TLS with files.example failed: odd"),
+            (SSL.Error(), "TLS with files.example failed: no reason is given"),
+        ):
+            told = explain(URL, Failure(error))
+            self.assertTrue(told.startswith(sentence), told)
 
 
 class LocationTests(JudgingCase):

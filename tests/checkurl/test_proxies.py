@@ -76,12 +76,12 @@ class LocationTests(CheckCase):
         self.assertEqual(self.uploads_left, 0, "it was found all the same")
 
     async def test_internal_host(self) -> None:
-        """A Location of a host that is not known here is of no use."""
-        proxy = self.put(request=replaced("Host: 127.0.0.1", "Host: tus.invalid"))
+        """A Location of a host that is not reached from here is of no use."""
+        proxy = self.put(request=replaced("Host: 127.0.0.1", "Host: 127.0.0.2"))
         found = await self.check(proxy)
         self.assert_bad(found, "location")
         self.assertIn("another host", found["location"].seen)
-        self.assertIn("tus.invalid", found["location"].seen)
+        self.assertIn("nobody listens on port", found["location"].seen)
         self.assertIn("Host $http_host", found["location"].fix)
 
     async def test_internal_port(self) -> None:
@@ -132,7 +132,7 @@ class BodyTests(CheckCase):
 
     async def test_buffers(self) -> None:
         """A proxy that keeps a body back until it is complete is found out."""
-        found = await self.check(self.put(buffers=True))
+        found = await self.check(self.put(buffers=True), patience_s=0.3)
         self.assert_bad(found, "streaming", "cut")
         self.assertIn("proxy_request_buffering off", found["streaming"].fix)
         self.assertIn("large chunk", found)
@@ -181,9 +181,9 @@ class BodyTests(CheckCase):
         def never(asked: Asked) -> bytes | None:
             return b"HTTP/1.1 " if asked.length > 1024 * 1024 else None
 
-        found = await self.check(self.put(answers=never), timeout_s=1)
+        found = await self.check(self.put(answers=never), timeout_s=3)
         self.assert_bad(found, "large chunk")
-        self.assertIn("not answered within 1 s", found["large chunk"].seen)
+        self.assertIn("not answered within 3 s", found["large chunk"].seen)
 
     async def test_compresses(self) -> None:
         """Downloads that something compresses are a warning."""
@@ -327,14 +327,13 @@ class NoServerTests(CheckCase):
         silent = self.put(answers=lambda _: b"")
         plain = self.put(greets=True)
         babble = self.put(answers=lambda _: b"hello\r\n\r\n")
-        for proxy, url, seen in (
-            (None, "http://127.0.0.1:1/files/", "nobody listens on port 1 "),
-            (None, "http://tus.invalid/files/", "tus.invalid is not known to the DNS"),
-            (plain, "https://127.0.0.1:{port}/files/", "does not speak TLS"),
-            (silent, "http://127.0.0.1:{port}/files/", "not answered within 0.5 s"),
-            (babble, "http://127.0.0.1:{port}/files/", "does not speak HTTP"),
+        for proxy, url, timeout_s, seen in (
+            (None, "http://127.0.0.1:1/files/", 20, "nobody listens on port 1 "),
+            (plain, "https://127.0.0.1:{port}/files/", 20, "does not speak TLS"),
+            (silent, "http://127.0.0.1:{port}/files/", 0.5, "not answered within 0.5"),
+            (babble, "http://127.0.0.1:{port}/files/", 20, "does not speak HTTP"),
         ):
-            found = await self.check(proxy, url, timeout_s=0.5)
+            found = await self.check(proxy, url, timeout_s=timeout_s)
             self.assert_bad(found, "endpoint")
             self.assertIn(seen, found["endpoint"].seen)
 
