@@ -16,6 +16,9 @@ from twisted.python.failure import Failure
 
 END = b"\r\n\r\n"
 
+CUT = b"cut"
+"""Instead of an answer: the connection ends."""
+
 Answering = Callable[["Asked"], bytes | None]
 Changing = Callable[[bytes], bytes]
 
@@ -150,7 +153,10 @@ class _Front(_Side):
             own = self.proxy.answers(self.asked)
             if own is not None:
                 self.is_passed = True
-                self.transport.write(own)
+                if own == CUT:
+                    self.transport.abortConnection()
+                else:
+                    self.transport.write(own)
                 return
         if self.proxy.buffers and len(body) < self.asked.length:
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 from tests.certificates import Authority
-from tests.checkurl.proxy import Asked, answer, replaced, with_line, without
+from tests.checkurl.proxy import CUT, Asked, answer, replaced, with_line, without
 from tests.checkurl.support import ORIGIN, CheckCase
 from tustwisted.checkurl.findings import Verdict
 
@@ -126,6 +126,13 @@ class LocationTests(CheckCase):
         self.assert_bad(found, "creation")
         self.assertNotIn("location", found)
 
+    async def test_nonsense(self) -> None:
+        """A Location that is no URL ends it as well."""
+        proxy = self.put(response=replaced("Location: http:", "Location: mailto:"))
+        found = await self.check(proxy)
+        self.assert_bad(found, "location")
+        self.assertIn("is no URL", found["location"].seen)
+
 
 class BodyTests(CheckCase):
     """Proxies that do something to bodies."""
@@ -176,14 +183,29 @@ class BodyTests(CheckCase):
         self.assertEqual(self.uploads_left, 0)
 
     async def test_cuts(self) -> None:
-        """A proxy that cuts long requests is told of, and nothing hangs."""
+        """A proxy that cuts requests is told of, and what was created is removed."""
 
-        def never(asked: Asked) -> bytes | None:
-            return b"HTTP/1.1 " if asked.length > 1024 * 1024 else None
+        def cut_large(asked: Asked) -> bytes | None:
+            return CUT if asked.length > 1024 * 1024 else None
 
-        found = await self.check(self.put(answers=never), timeout_s=3)
-        self.assert_bad(found, "large chunk")
-        self.assertIn("not answered within 3 s", found["large chunk"].seen)
+        def cut_all(asked: Asked) -> bytes | None:
+            return CUT if asked.method == "PATCH" else None
+
+        for cut, about in ((cut_large, "large chunk"), (cut_all, "answer")):
+            found = await self.check(self.put(answers=cut))
+            self.assert_bad(found, about)
+            self.assertIn("connection was closed before", found[about].seen)
+        self.assertEqual(self.uploads_left, 0)
+
+    async def test_expect(self) -> None:
+        """Where Expect does harm, what was kept of the request is gone on with."""
+
+        def cut(asked: Asked) -> bytes | None:
+            return CUT if b"Expect" in asked.head else None
+
+        found = await self.check(self.put(answers=cut), patience_s=0.3)
+        self.assert_bad(found)
+        self.assert_warned(found, "Expect")
 
     async def test_compresses(self) -> None:
         """Downloads that something compresses are a warning."""
