@@ -57,7 +57,7 @@ class RenewedEndpoint:
         self._endpoint = serverFromString(self._listening, self._description)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """See :meth:`IStreamServerEndpoint.listen`."""
+        """See :meth:`twisted.internet.interfaces.IStreamServerEndpoint.listen`."""
         self._factory = protocolFactory
         return self._endpoint.listen(protocolFactory)
 
@@ -182,15 +182,15 @@ class Switch:
         before.doStop()
 
     def doStart(self) -> None:
-        """See :meth:`IProtocolFactory.doStart`."""
+        """See :meth:`twisted.internet.interfaces.IProtocolFactory.doStart`."""
         self._factory.doStart()
 
     def doStop(self) -> None:
-        """See :meth:`IProtocolFactory.doStop`."""
+        """See :meth:`twisted.internet.interfaces.IProtocolFactory.doStop`."""
         self._factory.doStop()
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        """See :meth:`IProtocolFactory.buildProtocol`."""
+        """See :meth:`twisted.internet.interfaces.IProtocolFactory.buildProtocol`."""
         return self._factory.buildProtocol(addr)
 
 
