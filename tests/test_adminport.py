@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
@@ -16,7 +17,7 @@ from zope.interface.verify import verifyObject
 from tests.metrics.test_exposing import read
 from tests.web.harness import Peer
 from tests.web.tus_harness import BASE, Response, Server, message, parse, patch
-from tustwisted.adminport import AdminResource, AdminSite
+from tustwisted.adminport import AdminPort, AdminResource
 from tustwisted.errors import NoSpace
 from tustwisted.hooks.functions import FunctionHook
 from tustwisted.hooks.outbox.memory import MemoryOutbox
@@ -58,7 +59,9 @@ class AdminCase(SynchronousTestCase):
 
     def connect(self, vitals: IVitals) -> Peer:
         """Connect to the port of a server."""
-        return Peer(AdminSite(AdminResource(vitals), Clock()))
+        clock: Any = Clock()
+        endpoint: Any = None  # nothing listens
+        return Peer(AdminPort("http", endpoint, AdminResource(vitals), clock).site)
 
     def ask(self, vitals: IVitals, path: bytes, method: bytes = b"GET") -> Response:
         """Ask once."""

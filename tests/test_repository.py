@@ -156,6 +156,17 @@ class ImportTests(SynchronousTestCase):
                 self.assertIn(path.name, {"tap.py", "__main__.py"})
                 self.assertNotRegex(path.read_text(), at_import)
 
+    def test_prometheus_is_imported_late(self) -> None:
+        """Only the admin port needs it, and that is imported where one is wanted."""
+        users = {"adminport.py", "exposing.py"}
+        for path in module_paths():
+            names = list(imports(path))
+            if any(name.startswith("prometheus_client") for name in names):
+                self.assertIn(path.name, users)
+            if path.name not in users:
+                at_import = r"(?m)^from tustwisted\.(adminport|metrics\.exp)"
+                self.assertNotRegex(path.read_text(), at_import, path)
+
     def test_plugin_is_light(self) -> None:
         """The plugin leaves the choice of a reactor to ``twistd``."""
         code = (

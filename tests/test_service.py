@@ -15,22 +15,26 @@ from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
     IStreamServerEndpoint,
 )
+from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, capturedLogs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
 from tests.test_systemd import Listening
+from tustwisted.adminport import AdminPort, AdminResource
 from tustwisted.daemon import DaemonService, is_beyond_loopback
 from tustwisted.disk import Disk
 from tustwisted.hooks.functions import FunctionHook
+from tustwisted.interfaces import IHook
 from tustwisted.lock.memory import MemoryLocker
+from tustwisted.metrics.counting import Counting
 from tustwisted.protocol.events import Event, EventType
 from tustwisted.protocol.filenames import FileNameTemplate, Placing
 from tustwisted.protocol.metadata import Metadata
@@ -40,6 +44,7 @@ from tustwisted.store.file import FileStore
 from tustwisted.store.memory import MemoryStore
 from tustwisted.systemd import Systemd
 from tustwisted.testing import ImmediateDisk
+from tustwisted.vitals import Vitals
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import under
@@ -240,9 +245,17 @@ class DaemonServiceTests(TestCase):
         directory: str | None = None,
         systemd: Systemd | None = None,
         warns_of_place: bool = True,
+        has_admin_port: bool = False,
+        hooks: Sequence[IHook] = (),
     ) -> DaemonService:
         """Make a daemon on these ports."""
-        uploads = UploadsService.in_directory(reactor, directory or self.mktemp())
+        directory = directory or self.mktemp()
+        uploads = UploadsService.in_directory(reactor, directory, hooks=hooks)
+        admin = None
+        if has_admin_port:
+            vitals = Vitals(uploads.uploads, Counting())
+            endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+            admin = AdminPort("http", endpoint, AdminResource(vitals), reactor)
         site = DrainingSite(
             below("/files/", TusResource(uploads.uploads)),
             wants=under("/files/"),
@@ -262,6 +275,7 @@ class DaemonServiceTests(TestCase):
             failed=lambda: None,
             systemd=systemd,
             warns_of_place=warns_of_place,
+            admin=admin,
         )
 
     def start(self, service: DaemonService) -> list[str]:
@@ -292,6 +306,39 @@ class DaemonServiceTests(TestCase):
         # The pool keeps idle connections: stopping closes them.
         await service.stopService()
         await pool.closeCachedConnections()
+
+    async def test_admin_port(self) -> None:
+        """Operators are told when it serves, and when it has begun to stop."""
+        until: Deferred[None] = Deferred()
+        slow = FunctionHook("slow", {EventType.PRE_FINISH: lambda _: until})
+        service = self.make(0, has_admin_port=True, hooks=[slow])
+        admin, _ = self.start(service)
+        pool = HTTPConnectionPool(reactor, persistent=False)
+        client = HTTPClient(Agent(reactor, pool=pool))
+        self.assertEqual((await client.request("GET", f"{admin}readyz")).code, 200)
+        uploads = service._uploads.uploads
+        uploads.create(0, Metadata())  # type: ignore[unused-awaitable] # until then
+        stopped = service.stopService()
+        for page, status in (("readyz", 503), ("healthz", 200)):
+            response = await client.request("GET", f"{admin}{page}")
+            self.assertEqual(response.code, status)
+        until.callback(None)
+        await stopped
+        await self.assertFailure(
+            client.request("GET", f"{admin}healthz"), ConnectionRefusedError
+        )
+
+    async def test_admin_port_of_a_failed_start(self) -> None:
+        """It is given back when another port cannot be had."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            service = self.make(taken.getsockname()[1], has_admin_port=True)
+            with capturedLogs() as events:
+                self.assertRaises(StartFailed, service.startService)
+        (url,) = (event["url"] for event in events if "url" in event)
+        port = int(url.rpartition(":")[2].rstrip("/"))
+        await service.stopService()
+        await deferLater(reactor, 0)  # it takes a turn of the reactor
+        socket.create_server(("127.0.0.1", port)).close()
 
     async def test_systemd(self) -> None:
         """systemd is told where it serves when it does, and of a stop as it begins."""

@@ -11,13 +11,19 @@ from collections.abc import Awaitable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    maybeDeferred,
+)
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from tustwisted.daemon import listen_at, url_of
 from tustwisted.metrics.exposing import CONTENT_TYPE, Exposition, Processes
 from tustwisted.vitals import IVitals
 
@@ -113,14 +119,51 @@ class _Metrics(_Page):
         return text
 
 
-class AdminSite(Site):
+class _Site(Site):
     """Serves an :class:`AdminResource`, and logs nothing of what is asked so often."""
 
     noisy = False
     displayTracebacks = False
 
-    def __init__(self, resource: AdminResource, reactor: Any) -> None:
-        super().__init__(resource, reactor=reactor)
-
     def log(self, request: HTTPRequest) -> None:
         """Log nothing."""
+
+
+class AdminPort:
+    """
+    Listens for operators.
+
+    :param scheme: of its URL.
+    :param reactor: measures how long they may be silent.
+    """
+
+    def __init__(
+        self,
+        scheme: str,
+        endpoint: IStreamServerEndpoint,
+        resource: AdminResource,
+        reactor: Any,
+    ) -> None:
+        self._scheme = scheme
+        self._endpoint = endpoint
+        self.site = _Site(resource, reactor=reactor)
+        self._port: IListeningPort | None = None
+
+    async def start(self) -> None:
+        """
+        Listen, and say where in the log.
+
+        :raises CannotListen: that cannot be done.
+        """
+        self._port = await listen_at(self._endpoint, self.site)
+        url = url_of(self._scheme, self._port.getHost(), "/")
+        log.info("health, readiness and metrics are at {url}", url=url)
+
+    def stop(self) -> Deferred[None]:
+        """Listen no more; harmless when it never did."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -40,6 +41,20 @@ _ONLY_ROOT = (
 )
 
 
+class Companion(Protocol):
+    """What starts before the uploads and stops after them."""
+
+    async def start(self) -> None:
+        """
+        Begin.
+
+        :raises CannotStart: it cannot.
+        """
+
+    def stop(self) -> Deferred[None]:
+        """End; harmless when it never began."""
+
+
 class DaemonService(Service):
     """
     The daemon: its uploads, and where it listens for them.
@@ -66,6 +81,7 @@ class DaemonService(Service):
     :param systemd: is told how it goes.
     :param stop_times: how long the steps of a stop may take.
     :param reload: see :meth:`reload`; called while it runs.
+    :param admin: where operators ask how it goes, from before it serves to the end.
     """
 
     def __init__(
@@ -87,6 +103,7 @@ class DaemonService(Service):
         warns_of_place: bool = True,
         stop_times: StopTimes = StopTimes(),  # noqa: B008
         reload: Callable[[], None] = lambda: None,
+        admin: Companion | None = None,
     ) -> None:
         self._clock = clock
         self._uploads = uploads
@@ -104,6 +121,7 @@ class DaemonService(Service):
         self._end_hard_in_time = end_hard_in_time
         self._failed = failed
         self._systemd = systemd or Systemd(clock)
+        self._admin = admin
         self._ports: list[IListeningPort] = []
         self._urls: list[str] = []
         self._started: Deferred[None] | None = None
@@ -127,6 +145,16 @@ class DaemonService(Service):
         return failure
 
     async def _start(self) -> None:
+        if self._admin is not None:
+            await self._admin.start()
+        try:
+            await self._serve()
+        except BaseException:
+            if self._admin is not None:
+                self._admin.stop()  # type: ignore[unused-awaitable] # as below
+            raise
+
+    async def _serve(self) -> None:
         await self._uploads.start()
         if self._warns_of_place:
             self._uploads.warn_of_place()
@@ -192,6 +220,8 @@ class DaemonService(Service):
         with suppress(WaitedTooLong):
             await within(min(times.answers_s, left_s), drained, self._clock)
         self._site.abort()
+        if self._admin is not None:
+            await self._admin.stop()
         if not self._uploads.is_stopping:
             has_ended()
 
@@ -226,7 +256,7 @@ def say_where(
     :param is_open: nobody is asked who he is.
     :returns: the creation URL there.
     """
-    url = _url(scheme, address, base_path)
+    url = url_of(scheme, address, base_path)
     log.info(
         "tustwisted serves {url} and stores {by}in {directory}{how}",
         url=url,
@@ -246,8 +276,8 @@ def is_beyond_loopback(address: IAddress) -> bool:
     return False
 
 
-def _url(scheme: str, address: IAddress, path: str) -> str:
-    """Name the creation URL at an address; of a UNIX socket, the socket."""
+def url_of(scheme: str, address: IAddress, path: str) -> str:
+    """Name a URL at an address; of a UNIX socket, the socket."""
     if isinstance(address, IPv4Address):
         return f"{scheme}://{address.host}:{address.port}{path}"
     if isinstance(address, IPv6Address):

@@ -38,6 +38,10 @@ RESOLVING: Final = 20
 """While names are looked up: ten threads, each with a file or a socket or both."""
 
 
+ADMIN: Final = 8
+"""Of an admin port: itself, and who asks there."""
+
+
 @frozen
 class Beside:
     """
@@ -48,6 +52,7 @@ class Beside:
     :param programs: how many may run at the same time.
     :param calls: how many may be made by HTTP at the same time.
     :param redis: connections to a Redis.
+    :param has_admin_port: operators ask here.
     """
 
     ports: int = 1
@@ -55,6 +60,7 @@ class Beside:
     programs: int = 0
     calls: int = 0
     redis: int = 0
+    has_admin_port: bool = False
 
     @property
     def descriptors(self) -> int:
@@ -62,7 +68,14 @@ class Beside:
         programs = self.programs and self.programs * PROGRAM + STARTING
         asking = self.calls + self.redis
         resolving = RESOLVING if asking else 0
-        known = self.ports + self.workers + programs + asking + resolving
+        known = (
+            self.ports
+            + self.workers
+            + self.has_admin_port * ADMIN
+            + programs
+            + asking
+            + resolving
+        )
         return ALWAYS + OTHERS + known
 
 

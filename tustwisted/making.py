@@ -6,7 +6,7 @@ Imports what may install a reactor, so it is imported when there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from tustwisted.accessmaking import make_access_hooks
 from tustwisted.activation import check_activation
 from tustwisted.config.settings import Settings
-from tustwisted.daemon import DaemonService
+from tustwisted.daemon import Companion, DaemonService
 from tustwisted.descriptors import REDIS, Beside, most_connections, take_descriptors
 from tustwisted.disk import Disk
 from tustwisted.hookmaking import make_hooks
@@ -25,6 +25,8 @@ from tustwisted.hooks.rules import MOST_AT_ONCE
 from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
+from tustwisted.metrics.counting import Counting
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.process import end_hard_after
 from tustwisted.reloading import Reloading, ServingParts, check_ages
 from tustwisted.renewing import RenewedEndpoint, has_certificate
@@ -32,6 +34,7 @@ from tustwisted.service import UploadsService
 from tustwisted.stopping import StopTimes
 from tustwisted.store.named import make_named_store
 from tustwisted.systemd import Systemd
+from tustwisted.vitals import IVitals, Vitals
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import everything
@@ -48,6 +51,7 @@ def make_daemon(
     role: WorkerRole | None = None,
     serves: Callable[[], None] | None = None,
     counted: Callable[[int], None] = lambda _: None,
+    show: Callable[[IVitals], Companion | None] | None = None,
     systemd: Systemd | None = None,
     read: Callable[[], Settings] | None = None,
 ) -> DaemonService:
@@ -59,15 +63,19 @@ def make_daemon(
     :param role: which of several workers this is.
     :param serves: called when it serves, instead of saying so in the log.
     :param counted: called with the number of connections whenever that changes.
+    :param show: takes what an admin port tells, if there is one, to whoever serves it;
+        by default it makes the port in this process.
     :param systemd: is told how it goes.
     :param read: reads the settings again, for :meth:`DaemonService.reload`.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
-    uploads = make_uploads(reactor, settings)
     stop_times = StopTimes(settings.shutdown_timeout)
+    counting = None if settings.admin_port is None else Counting()
+    uploads = make_uploads(reactor, settings, observer=counting or UNOBSERVED)
     web = settings.web
+    resource = TusResource(uploads.uploads, web)
     site = DrainingSite(
-        below(settings.base_path, TusResource(uploads.uploads, web), web.cors),
+        below(settings.base_path, resource, web.cors, resource.watch),
         wants=everything,  # beside the base path, too: what is refused is not kept
         idle_timeout_s=settings.idle_timeout,
         header_limits=settings.header_limits,
@@ -80,6 +88,11 @@ def make_daemon(
         for port in settings.endpoints
     ]
     renewed = [e for _, e in endpoints if isinstance(e, RenewedEndpoint)]
+    admin = None
+    if counting is not None:
+        vitals = Vitals(uploads.uploads, counting, lambda: site.connections)
+        show = show or partial(make_admin, reactor, settings)
+        admin = show(vitals)
     return DaemonService(
         clock=reactor,
         uploads=uploads,
@@ -103,7 +116,30 @@ def make_daemon(
             systemd or Systemd(reactor),
             speaks=role is None,
         ).reload,
+        admin=admin,
     )
+
+
+def make_admin(
+    reactor: Any,
+    settings: Settings,
+    vitals: IVitals,
+    processes: Callable[[], Mapping[str, int]] | None = None,
+) -> Companion:
+    """
+    Make the admin port, which must have been asked for.
+
+    :param processes: whose numbers are told, by their names; ``None``: this one's.
+    :raises SystemExit: it is no endpoint description that can be used.
+    """
+    # Not above: whoever has no admin port needs no prometheus_client.
+    from tustwisted.adminport import AdminPort, AdminResource  # noqa: PLC0415
+
+    assert settings.admin_endpoint is not None
+    scheme, endpoint = make_endpoint(
+        AdoptingReactor(reactor), settings.admin_endpoint, "admin-port"
+    )
+    return AdminPort(scheme, endpoint, AdminResource(vitals, processes), reactor)
 
 
 def connections_of(settings: Settings) -> int:
@@ -115,6 +151,7 @@ def connections_of(settings: Settings) -> int:
     is_leased = isinstance(settings.chosen_locker, RedisURL)
     beside = Beside(
         ports=len(settings.endpoints),
+        has_admin_port=settings.admin_port is not None,
         workers=settings.workers,
         programs=0 if settings.hooks_dir is None else MOST_AT_ONCE,
         calls=len(settings.hooks_http) * settings.hooks_http_max_in_flight,
@@ -129,12 +166,16 @@ def connections_of(settings: Settings) -> int:
 
 
 def make_uploads(
-    reactor: object, settings: Settings, hooks: Sequence[IHook] = ()
+    reactor: object,
+    settings: Settings,
+    hooks: Sequence[IHook] = (),
+    observer: IObserver = UNOBSERVED,
 ) -> UploadsService:
     """
     Make the uploads of this process.
 
     :param hooks: asked and told before those of the settings.
+    :param observer: is told what is done.
     :raises SystemExit: the store, or a hook, that is asked for cannot be made.
     """
     directory, name = settings.upload_dir, settings.store
@@ -155,6 +196,7 @@ def make_uploads(
         "expire_after_s": settings.expire_after,
         "expire_finished_after_s": settings.expire_finished_after,
         "shutdown_timeout_s": settings.shutdown_timeout,
+        "observer": observer,
     }
     if name is None:
         return UploadsService.in_directory(
@@ -179,23 +221,27 @@ def make_uploads(
     return UploadsService.with_store(reactor, store, disk, directory, **rules)
 
 
-def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
+def make_endpoint(
+    reactor: Any, port: str, option: str = "port"
+) -> tuple[str, IStreamServerEndpoint]:
     """
     Make what listens, and tell the scheme of its URLs.
 
     :param port: an endpoint description.
+    :param option: where it was given.
     :raises SystemExit: Twisted does not know it, systemd has not opened it, or what it
         needs is not installed.
     """
     is_tls = has_certificate(port)
     if is_tls and find_spec("OpenSSL") is None:
         raise SystemExit(
-            f"tustwisted: --port {port} needs pyOpenSSL: pip install tustwisted[tls]"
+            f"tustwisted: --{option} {port} needs pyOpenSSL: "
+            "pip install tustwisted[tls]"
         )
     try:
         check_activation(reactor, port)
     except ValueError as error:
-        raise SystemExit(f"tustwisted: --port {port}: {error}") from error
+        raise SystemExit(f"tustwisted: --{option} {port}: {error}") from error
     try:
         if is_tls:
             return "https", RenewedEndpoint(port, reactor)
@@ -204,6 +250,6 @@ def make_endpoint(reactor: Any, port: str) -> tuple[str, IStreamServerEndpoint]:
         # The parsers, some of them plugins, raise what they like: an OSError when a
         # certificate is missing.
         raise SystemExit(
-            f"tustwisted: --port {port}: is no port and no endpoint description that "
-            f"can be used ({error})"
+            f"tustwisted: --{option} {port}: is no port and no endpoint description "
+            f"that can be used ({error})"
         ) from error

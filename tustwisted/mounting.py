@@ -21,6 +21,7 @@ from twisted.web.server import Site
 from tustwisted.config.settings import Settings
 from tustwisted.interfaces import IHook
 from tustwisted.making import make_uploads
+from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.resource import TusResource
 from tustwisted.web.streaming import enable_streaming, under
@@ -50,7 +51,12 @@ class Mount:
             enable_streaming(site, under(self.base_path))
 
 
-def mount(reactor: Any, settings: Settings, hooks: Sequence[IHook] = ()) -> Mount:
+def mount(
+    reactor: Any,
+    settings: Settings,
+    hooks: Sequence[IHook] = (),
+    observer: IObserver = UNOBSERVED,
+) -> Mount:
     """
     Make what the settings say, and open nothing.
 
@@ -60,11 +66,12 @@ def mount(reactor: Any, settings: Settings, hooks: Sequence[IHook] = ()) -> Moun
     :param settings: those of the daemon alone mean nothing here: where it listens, and
         what it does with the connections there.
     :param hooks: the application's own; they are asked and told first.
+    :param observer: is told what is done, such as to count it.
     :raises SystemExit: the store, or a hook, that is asked for cannot be made.
     """
     if not settings.enabled:
         log.info("uploads are switched off")
         return Mount(Service(), notFound(), settings.base_path, None)
-    service = make_uploads(reactor, settings, hooks)
+    service = make_uploads(reactor, settings, hooks, observer)
     resource = TusResource(service.uploads, settings.web)
     return Mount(service, resource, settings.base_path, service.uploads)

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.support import SettingsCase, parsed, settings
 from tests.web.harness import Peer
+from tustwisted.making import connections_of
+from tustwisted.observing import UNOBSERVED
 from tustwisted.tap import makeService
 from tustwisted.web.cors import CorsPolicy
 from tustwisted.web.limits import HeaderLimits
@@ -107,6 +109,44 @@ class HeaderTests(SettingsCase):
         for size in ("16383", "2MiB", "8KiB", "much", "0"):
             sentence = f"--max-header-size {size}: must be a size"
             self.assert_ends(sentence, "--max-header-size", size)
+
+
+class AdminPortTests(SettingsCase):
+    """Where operators ask."""
+
+    def test_default(self) -> None:
+        """Nowhere, and then nothing is counted."""
+        self.assertIsNone(settings().admin_endpoint)
+        service: Any = makeService(parsed("--upload-dir", self.mktemp()))
+        self.assertIs(service._uploads.uploads.observer, UNOBSERVED)
+        self.assertIsNone(service._admin)
+
+    def test_endpoints(self) -> None:
+        """A number is a port of this machine's own, whatever --host is."""
+        for words, endpoint in (
+            (["1081", "--host", "0.0.0.0"], "tcp:1081:interface=127.0.0.1"),
+            (["tcp:1081:interface=10.0.0.1"], "tcp:1081:interface=10.0.0.1"),
+            (["unix:/run/tus/admin.sock"], "unix:/run/tus/admin.sock"),
+        ):
+            self.assertEqual(settings("--admin-port", *words).admin_endpoint, endpoint)
+
+    def test_bad_values(self) -> None:
+        """What is no port ends the command with a sentence that names the option."""
+        self.assert_ends("--admin-port 70000: must be", "--admin-port", "70000")
+        words = ("--upload-dir", self.mktemp(), "--admin-port", "nothing:1")
+        for workers in "12":
+            options = parsed(*words, "--workers", workers)
+            error = self.assertRaises(SystemExit, makeService, options)
+            self.assertIn("--admin-port nothing:1: is no port and no", str(error))
+
+    def test_descriptors(self) -> None:
+        """Those who ask there have descriptors as well."""
+        most = connections_of(settings("--max-connections", "10"))
+        self.assertEqual(most, 10)
+        without, with_it = (
+            connections_of(settings(*words)) for words in ([], ["--admin-port", "1081"])
+        )
+        self.assertLess(with_it, without)
 
 
 class ServiceTests(SynchronousTestCase):

@@ -62,7 +62,7 @@ class CountsTests(SynchronousTestCase):
     def test_times(self) -> None:
         """A time belongs to the first bucket whose bound it does not pass."""
         counts = Counts()
-        for seconds in (0.0, 0.001, 0.0011, 20.0, 21.0):
+        for seconds in (-0.5, 0.001, 0.0011, 20.0, 21.0):
             counts.observe(table.LOCK_WAIT_SECONDS, "granted", seconds=seconds)
         ((labels, (*buckets, total)),) = counts.of(table.LOCK_WAIT_SECONDS)
         self.assertEqual(labels, ("granted",))

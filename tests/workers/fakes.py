@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from tustwisted.workers.interfaces import ISpawns, IWatches, IWorkerProcess
@@ -54,3 +57,24 @@ class FakeSpawner:
         process = FakeProcess(role, watcher, 1000 + len(self.processes))
         self.processes.append(process)
         return process
+
+
+@define(eq=False)
+class FakeCompanion:
+    """What notes when it is started and stopped; cannot be while there is a problem."""
+
+    count: Callable[[], int]
+    """Told with each call."""
+    calls: list[tuple[str, int]] = field(factory=list)
+    problem: Exception | None = None
+
+    async def start(self) -> None:
+        """Note it."""
+        if self.problem is not None:
+            raise self.problem
+        self.calls.append(("start", self.count()))
+
+    def stop(self) -> Deferred[None]:
+        """Note it."""
+        self.calls.append(("stop", self.count()))
+        return succeed(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -154,6 +155,34 @@ class SpawnerTests(SynchronousTestCase):
         ):
             self.process.processEnded(Failure(reason))
             self.assertIs(self.watcher.was_well, is_well)
+
+    def test_no_socket_left(self) -> None:
+        """It is the same when there is no socket to ask it by."""
+
+        def fail() -> None:
+            raise OSError(24, "Too many open files")
+
+        self.patch(socket, "socketpair", fail)
+        self.assert_nothing_stays()
+
+    def test_socket_to_ask_by(self) -> None:
+        """Whoever asks has one end of a socket, and nobody here has the other one."""
+        asked: list[tuple[int, socket.socket]] = []
+        spawner = Spawner(
+            self.reactor,
+            [],
+            "/",
+            2,
+            list,
+            12.0,
+            asks=lambda number, at: asked.append((number, at)),
+        )
+        process = spawner.spawn(WorkerRole(2), self.watcher)
+        self.addCleanup(os.close, spawner._balance_fd)
+        self.addCleanup(process.processEnded, Failure(ProcessDone(0)))
+        ((number, at),) = asked
+        with at:
+            self.assertEqual((number, at.recv(1)), (2, b""))
 
     def test_ends_whatever_was_left(self) -> None:
         """The end of a worker is told although its last words could not be heard."""

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.test_systemd import Listening
-from tests.workers.fakes import FakeSpawner
+from tests.workers.fakes import FakeCompanion, FakeSpawner
+from tustwisted.errors import CannotListen
 from tustwisted.starting import StartFailed
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
@@ -62,6 +63,7 @@ class Parts:
     failures: list[bool] = field(factory=list)
     holding: HoldingReactor = field(factory=lambda: HoldingReactor(object()))
     systemd: Systemd | None = None
+    admin: FakeCompanion | None = None
 
     def make(self, *endpoints: IStreamServerEndpoint, settle: Any = None) -> Supervisor:
         """Make the supervisor of two workers."""
@@ -75,6 +77,7 @@ class Parts:
             end_hard_in_time=self.end_hard,
             failed=lambda: self.failures.append(True),
             systemd=self.systemd,
+            admin=self.admin,
         )
 
     def tell(self, scheme: str, address: IAddress) -> str:
@@ -124,6 +127,28 @@ class SupervisorTests(SynchronousTestCase):
         self.addCleanup(listening.close)
         self.parts.systemd = Systemd(self.parts.clock, listening.address, watchdog_s)
         return listening
+
+    def count(self) -> int:
+        """Count the workers that were not told to end."""
+        return sum(not process.drains for process in self.parts.spawner.processes)
+
+    def test_admin_port(self) -> None:
+        """Operators can ask before the first worker starts and until the last ends."""
+        admin = self.parts.admin = FakeCompanion(self.count)
+        supervisor = self.start()
+        self.assertEqual(self.count(), 2)
+        self.successResultOf(supervisor.stopService())
+        self.assertEqual(admin.calls, [("start", 0), ("stop", 0)])
+
+    def test_admin_port_that_cannot_be_had(self) -> None:
+        """It is a port as others are; and if others cannot be had it is given back."""
+        admin = self.parts.admin = FakeCompanion(lambda: 0)
+        self.assertRaises(StartFailed, self.parts.make(Taken()).startService)
+        self.assertEqual(admin.calls, [("start", 0), ("stop", 0)])
+        admin.problem = CannotListen("127.0.0.1:1081", "address in use")
+        error = self.assertRaises(StartFailed, self.parts.make().startService)
+        self.assertIn("127.0.0.1:1081", str(error))
+        self.assertEqual(self.parts.spawner.processes, [])
 
     def test_systemd(self) -> None:
         """systemd is told when all serve, who is left, and when a stop begins."""

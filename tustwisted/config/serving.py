@@ -79,6 +79,13 @@ class Listening:
         example="2000",
         reloads=True,
     )
+    admin_port: str | None = _of_daemon(
+        PORT,
+        "Port or endpoint description where operators ask for health, readiness and "
+        "metrics; a number alone is a port of 127.0.0.1.",
+        otherwise="none",
+        example="1081",
+    )
     idle_timeout: float = _of_daemon(
         TIME, "End a request that sends nothing for so long.", "60s", reloads=True
     )
@@ -100,6 +107,13 @@ class Listening:
     def endpoints(self) -> Sequence[str]:
         """Where to listen: endpoint descriptions."""
         return [describe_port(port, self.host) for port in self.port]
+
+    @property
+    def admin_endpoint(self) -> str | None:
+        """Where operators ask: an endpoint description, if there is one."""
+        if self.admin_port is None:
+            return None
+        return describe_port(self.admin_port, "127.0.0.1")
 
     @property
     def header_limits(self) -> HeaderLimits:

@@ -39,7 +39,8 @@ class Counts:
         self._numbers[metric.name, labels] = [value]
 
     def observe(self, metric: Metric, *labels: str, seconds: float) -> None:
-        """Put a time into a histogram."""
+        """Put a time into a histogram; one below 0 comes of a clock that was set."""
+        seconds = max(0.0, seconds)
         key = (metric.name, labels)
         numbers = self._numbers.get(key)
         if numbers is None:

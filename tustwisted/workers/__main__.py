@@ -26,6 +26,7 @@ from tustwisted.workers.role import (
     BALANCE_FD,
     FIRST_PORT_FD,
     LIFE_FD,
+    QUESTIONS_FD,
     WIRE_FD,
     Orders,
 )
@@ -61,6 +62,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
 
     from tustwisted.making import make_daemon  # noqa: PLC0415
     from tustwisted.tap import Options  # noqa: PLC0415
+    from tustwisted.workers.questions import answer_at  # noqa: PLC0415
 
     balance = Balance(BALANCE_FD, orders.workers)
     number = orders.number
@@ -91,6 +93,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             serves=wire.ready,
             counted=lambda connections: balance.tell(number, connections),
             read=lambda: options.read().settings,
+            show=lambda vitals: answer_at(reactor, QUESTIONS_FD, vitals),
         )
     # Before the supervisor is told that it serves: it may want that at once.
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.reload))

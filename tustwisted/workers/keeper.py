@@ -67,6 +67,11 @@ class Keeper:
     _again: IDelayedCall | None = field(init=False, default=None)
     _stopped: Deferred[bool] = field(init=False, factory=Deferred)
 
+    @property
+    def pid(self) -> int | None:
+        """The number of its process, if it has one."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start it for the first time."""
         self._state = _State.FIRST_START

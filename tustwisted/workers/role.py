@@ -19,7 +19,10 @@ WIRE_FD = 3
 BALANCE_FD = 4
 """In a worker: memory that the workers share."""
 
-FIRST_PORT_FD = 5
+QUESTIONS_FD = 5
+"""In a worker: a socket by which the supervisor asks how it is."""
+
+FIRST_PORT_FD = 6
 """In a worker: the first of the listening sockets, in the order of the options."""
 
 VARIABLE = "_TUSTWISTED_WORKER"

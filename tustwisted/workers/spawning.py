@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from tustwisted.workers.role import (
     FIRST_PORT_FD,
     LIFE_FD,
     PYTHON_PATH,
+    QUESTIONS_FD,
     WIRE_FD,
     Orders,
     WorkerRole,
@@ -54,6 +56,8 @@ class Spawner:
     :param ports: tells the listening sockets that they inherit.
     :param orphan_s: see :class:`~tustwisted.workers.role.Orders`.
     :param alive_every_s: how often they give a sign of life; ``None``: never.
+    :param asks: takes the number of a worker and a socket by which to ask it, which it
+        closes.
     """
 
     _reactor: Any
@@ -63,6 +67,7 @@ class Spawner:
     _ports: Callable[[], Sequence[int]]
     _orphan_s: float
     _alive_every_s: float | None = None
+    _asks: Callable[[int, socket.socket], None] | None = None
     _balance_fd: int = field(init=False, default=-1)
     _running: set[WorkerProcess] = field(init=False, factory=set)
 
@@ -70,7 +75,6 @@ class Spawner:
         """See :meth:`ISpawns.spawn`."""
         if self._balance_fd < 0:
             self._balance_fd = shared_memory(self._workers)
-        ports = self._ports()
         process = WorkerProcess(
             self._reactor,
             role.number,
@@ -79,16 +83,28 @@ class Spawner:
         )
         self._running.add(process)
         try:
-            process.start(
-                [*COMMAND, str(role.number)],
-                self._words,
-                self._orders(role, len(ports)),
-                {BALANCE_FD: self._balance_fd, **dict(enumerate(ports, FIRST_PORT_FD))},
-            )
+            self._start(process, role)
         except BaseException:
             self._running.discard(process)
             raise
         return process
+
+    def _start(self, process: WorkerProcess, role: WorkerRole) -> None:
+        ports = self._ports()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process.start(
+                [*COMMAND, str(role.number)],
+                self._words,
+                self._orders(role, len(ports)),
+                {
+                    BALANCE_FD: self._balance_fd,
+                    QUESTIONS_FD: theirs.fileno(),
+                    **dict(enumerate(ports, FIRST_PORT_FD)),
+                },
+            )
+            if self._asks is not None:
+                self._asks(role.number, ours.dup())
 
     def settle(self, is_settled: Callable[[], bool], limit_s: float) -> None:
         """

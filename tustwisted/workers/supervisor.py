@@ -14,7 +14,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 
-from tustwisted.daemon import listen_at
+from tustwisted.daemon import Companion, listen_at
 from tustwisted.starting import fail_if_failed
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
@@ -49,6 +49,7 @@ class Supervisor(Service):
     :param stop_times: as for ``DaemonService``: workers, which end by themselves
         before, are killed when their time is over (T-241).
     :param reload: as for ``DaemonService``.
+    :param admin: as for ``DaemonService``.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Supervisor(Service):
         systemd: Systemd | None = None,
         stop_times: StopTimes = StopTimes(),  # noqa: B008
         reload: Callable[[], None] = lambda: None,
+        admin: Companion | None = None,
     ) -> None:
         self._clock = clock
         self._holding = holding
@@ -77,6 +79,7 @@ class Supervisor(Service):
         self._systemd = systemd or Systemd(clock)
         self._stop_times = stop_times
         self._reload = reload
+        self._admin = admin
         self._started: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -91,6 +94,8 @@ class Supervisor(Service):
 
     async def _start(self) -> None:
         try:
+            if self._admin is not None:
+                await self._admin.start()
             hosts = [
                 (scheme, (await listen_at(endpoint, Factory())).getHost())
                 for scheme, endpoint in self._endpoints
@@ -100,6 +105,8 @@ class Supervisor(Service):
             await self._stop_workers()
             # Not awaited: the reactor may never run.
             self._holding.close()  # type: ignore[unused-awaitable]
+            if self._admin is not None:
+                self._admin.stop()  # type: ignore[unused-awaitable]
             raise
         where = " and ".join([self._tell(scheme, host) for scheme, host in hosts])
 
@@ -140,7 +147,10 @@ class Supervisor(Service):
         if self._started is not None:
             self._started.cancel()
         await self._holding.close()
-        if await self._stop_workers():
+        are_well = await self._stop_workers()
+        if self._admin is not None:
+            await self._admin.stop()
+        if are_well:
             has_ended()
 
     async def _stop_workers(self) -> bool:

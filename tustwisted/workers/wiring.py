@@ -12,13 +12,14 @@ from zope.interface import implementer
 
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
-from tustwisted.making import connections_of, make_endpoint
+from tustwisted.making import connections_of, make_admin, make_endpoint
 from tustwisted.process import end_hard_after
 from tustwisted.reloading import CannotReload, IReloads, Reloading
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
+from tustwisted.workers.questions import WorkersVitals
 from tustwisted.workers.spawning import Spawner
 from tustwisted.workers.supervisor import Supervisor
 
@@ -43,6 +44,7 @@ def make_supervisor(
     connections_of(settings)  # here, where it can still be said in one sentence
     workers, stop_times = settings.workers, StopTimes(settings.shutdown_timeout)
     holding = HoldingReactor(reactor)
+    vitals = WorkersVitals(reactor)
     spawner = Spawner(
         reactor,
         words,
@@ -51,9 +53,17 @@ def make_supervisor(
         lambda: [port.fileno() for port in holding.ports],
         stop_times.orphan_s,
         alive_every_s=systemd.watchdog_s and systemd.watchdog_s / 2,
+        asks=None if settings.admin_port is None else vitals.ask_at,
     )
-
     keepers = [Keeper(number, reactor, spawner) for number in range(1, workers + 1)]
+
+    def processes() -> dict[str, int]:
+        pids = {str(keeper.number): keeper.pid for keeper in keepers}
+        return {"0": os.getpid(), **{n: pid for n, pid in pids.items() if pid}}
+
+    admin = None
+    if settings.admin_port is not None:
+        admin = make_admin(reactor, settings, vitals, processes)
 
     def settle(is_settled: Callable[[], bool], limit_s: float) -> None:
         if not reactor.running:
@@ -78,6 +88,7 @@ def make_supervisor(
         systemd=systemd,
         stop_times=stop_times,
         reload=Reloading(read, settings, Workers(keepers), systemd).reload,
+        admin=admin,
     )
 
 
