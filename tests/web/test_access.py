@@ -17,6 +17,7 @@ from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk
+from tustwisted.uploads.caller import Caller, client_of
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.access import Callers, request_info
 from tustwisted.web.streaming import StreamingSite
@@ -88,6 +89,17 @@ class CallersTests(SynchronousTestCase):
         admitted = Deferred.fromCoroutine(Callers(uploads).admit(nothing, None))
         caller = self.successResultOf(admitted)
         self.assertEqual((caller.request, caller.owner), (None, None))
+
+    def test_client(self) -> None:
+        """His address is known to the log all the same, when it wants to know it."""
+        clock = Clock()
+        uploads = Uploads(MemoryStore(), MemoryLocker(clock), ImmediateDisk(), clock)
+        request: Any = Request(DummyChannel())
+        request.client = IPv4Address("TCP", "192.0.2.7", 49152)
+        admitted = Deferred.fromCoroutine(Callers(uploads).admit(request, None))
+        caller = self.successResultOf(admitted)
+        self.assertEqual(client_of(caller), "192.0.2.7:49152")
+        self.assertEqual(client_of(Caller()), "an unknown client")
 
 
 class PeerTests(SynchronousTestCase):

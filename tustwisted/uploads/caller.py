@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, field
 
 from tustwisted.errors import UploadNotFound
@@ -17,16 +19,25 @@ class Caller:
 
     :param request: what the hooks are told of him.
     :param owner: who he is; ``None``: nobody knows.
+    :param peer: tells who that is on the network, when it is asked.
     """
 
     request: RequestInfo | None = None
     owner: str | None = None
+    peer: Callable[[], str] | None = None
     response: HttpAnswer = field(init=False, factory=HttpAnswer)
     """What hooks change of the answer to him, so far."""
 
     def hear(self, response: HttpAnswer) -> None:
         """Add what a hook changes of the answer."""
         self.response = self.response.then(response)
+
+
+def client_of(caller: Caller | None) -> str:
+    """Tell, for the log, who asked for something."""
+    if caller is None:
+        return "the program itself"
+    return (caller.peer and caller.peer()) or "an unknown client"
 
 
 def require_owner(upload: UploadInfo, caller: Caller | None) -> None:

@@ -24,7 +24,7 @@ from tustwisted.errors import (
 )
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.caller import Caller, client_of
 from tustwisted.uploads.checks import check_maximum, limit_of
 from tustwisted.uploads.creating import Creating
 from tustwisted.uploads.finishing import Finishing
@@ -95,8 +95,10 @@ class Concatenation:
                 raise ServerShutdown from None
             raise
         log.info(
-            "upload {upload_id} concatenated of {count} others, {length} bytes",
+            "upload {upload_id} concatenated of {count} others for {client}, "
+            "{length} bytes",
             upload_id=final.upload_id,
+            client=client_of(self._caller),
             count=len(parts),
             length=final.length,
         )

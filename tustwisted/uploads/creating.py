@@ -24,7 +24,7 @@ from tustwisted.protocol.events import EventType
 from tustwisted.protocol.ids import new_id
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadInfo
-from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.caller import Caller, client_of
 from tustwisted.uploads.checks import check_maximum, limit_of
 from tustwisted.uploads.events import Events
 from tustwisted.uploads.finishing import Finishing
@@ -98,8 +98,9 @@ class Creating:
         async with self.reserved(upload, wish, caller, is_named):
             await self._store.create(upload)
         log.info(
-            "upload {upload_id} created, {length} bytes",
+            "upload {upload_id} created for {client}, {length} bytes",
             upload_id=upload.upload_id,
+            client=client_of(caller),
             length=upload.length,
         )
         if upload.awaits_finish:

@@ -64,13 +64,19 @@ class FinishStep:
         finished = upload.become(UploadState.FINISHED)
         async with self._events.about(EventType.POST_FINISH, finished, caller):
             await store.set_state(upload.upload_id, UploadState.FINISHED)
-        log.info(
-            "upload {upload_id} finished, {length} bytes",
-            upload_id=upload.upload_id,
-            length=upload.length,
-        )
+        self._log(upload)
         await self.drop(store, finished)
         return finished
+
+    def _log(self, upload: UploadInfo) -> None:
+        said = "upload {upload_id} finished, {length} bytes"
+        seconds = None
+        if upload.created_s:  # else it is another server's: nobody knows
+            said += " in {seconds} s"
+            seconds = round(max(0.0, self._now_s() - upload.created_s), 1)
+        log.info(
+            said, upload_id=upload.upload_id, length=upload.length, seconds=seconds
+        )
 
     async def drop(self, store: IDataStore, upload: UploadInfo) -> None:
         """Leave only the file of a finished upload, by its new name, if so wanted."""

@@ -16,7 +16,7 @@ from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.answers import HttpAnswer
 from tustwisted.protocol.events import EventType
 from tustwisted.protocol.upload import UploadInfo, UploadState
-from tustwisted.uploads.caller import Caller
+from tustwisted.uploads.caller import Caller, client_of
 from tustwisted.uploads.events import Events
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup
@@ -55,7 +55,11 @@ class Removing:
         async with self._locks.held(upload_id) as held:
             upload = await self._lookup.find_locked(upload_id, caller)
             await self.remove(held.store, upload, caller)
-        log.info("upload {upload_id} terminated", upload_id=upload_id)
+        log.info(
+            "upload {upload_id} terminated by {client}",
+            upload_id=upload_id,
+            client=client_of(caller),
+        )
 
     async def remove(
         self,

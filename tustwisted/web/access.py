@@ -7,8 +7,8 @@ the request is looked at or a byte of its body is read (D11, T-271).
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -17,11 +17,9 @@ from twisted.web.server import Request
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
+from tustwisted.web.forwarded import client_told
 from tustwisted.web.override import method_asked_for
 from tustwisted.web.values import values
-
-NOBODY: Final = Caller()
-"""Whoever asks where nobody is asked who he is: what has an owner is not there."""
 
 
 @frozen
@@ -30,28 +28,35 @@ class Callers:
     Lets requests in.
 
     :param uploads: the core, which asks the hooks.
+    :param behind_proxy: a proxy tells, to be believed, who its client is.
     """
 
     _uploads: Uploads
+    _behind_proxy: bool = False
 
     async def admit(self, request: Request, upload_id: str | None) -> Caller:
         """
         Ask whether a request may be made, and remember by whom it is.
 
         :param upload_id: which upload it is about; ``None``: the creation URL.
-        :returns: who asks; :data:`NOBODY` where no hook could want to know.
+        :returns: who asks; where no hook could want to know it, nobody in particular.
         :raises AccessDenied: it may not be made.
         :raises HookFailed: a hook failed.
         """
         if not self._uploads.has_hooks:
-            return NOBODY
+            return Caller(peer=partial(self._peer, request))
         info = request_info(request)
         if self._uploads.asks_access:
             caller = await self._uploads.admit(info, upload_id)
         else:
             caller = Caller(info)
+        caller.peer = partial(self._peer, request)
         request.hook_caller = caller  # type: ignore[attr-defined]
         return caller
+
+    def _peer(self, request: Request) -> str:
+        told = client_told(request.requestHeaders) if self._behind_proxy else None
+        return told or _peer(request)
 
 
 def caller_of(request: Any) -> Caller | None:

@@ -26,6 +26,8 @@ _PAIR = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_CLIENT = re.compile(rb"[0-9A-Za-z._:\[\]-]{1,64}")
+
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 _SCHEMES = (b"http", b"https")
@@ -58,6 +60,19 @@ def told_by_proxy(headers: Headers) -> Told:
         scheme=next((name for name in names if name in _SCHEMES), None),
         host=next((host for host in hosts if host and names_host(host)), None),
     )
+
+
+def client_told(headers: Headers) -> str | None:
+    """
+    Read who the client of the proxy is; ``None``: it says nothing that is an address.
+
+    Spec: RFC 7239, section 5.2, where it may also be ``unknown`` or a made-up name.
+    """
+    element = first_element(_joined(headers, b"Forwarded"))
+    for told in (element.get(b"for"), _first(headers, b"X-Forwarded-For")):
+        if told is not None and _CLIENT.fullmatch(told):
+            return told.decode("ascii")
+    return None
 
 
 def first_element(value: bytes) -> dict[bytes, bytes]:

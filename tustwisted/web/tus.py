@@ -79,7 +79,7 @@ class TusRoutes:
         self._uploads = uploads
         self._bodies = bodies
         self._settings = settings
-        self._callers = Callers(uploads)
+        self._callers = Callers(uploads, settings.behind_proxy)
         self._downloads = Downloads(uploads, settings)
 
     @app.route("/", methods=["OPTIONS"])
