@@ -3,7 +3,8 @@
 # make test       all that must pass: lint, types, docs, trial
 # make lint       ruff: rules and formatting        make types   mypy, strict
 # make docs       pydoctor and Sphinx, into docs/_build/html
-# make config-docs  write docs/settings.rst and docs/tus.toml anew, from the schema
+# make config-docs  write docs/settings.rst, docs/tus.toml and docs/metrics.rst anew,
+#                 from the code
 # make trial      the tests alone (some of them: make trial TESTS=tests.protocol)
 # make test-clients  other people's clients against the daemon, none of them left out;
 #                 needs node, npm and curl too (make trial runs those that are there)
@@ -55,7 +56,7 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/mypy
 
-# The reference of the settings and the sample file, from the schema.
+# The reference of the settings, the sample file and the table of metrics.
 config-docs: .venv/.run
 	$(BIN)/python docs/write_settings.py
 

@@ -8,8 +8,11 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests.integration.commands import TWISTD, InPlace
-from tests.integration.daemon import Daemon, free_port, until
+from tests.integration.daemon import Daemon, free_port, twistd_program, until
+from tests.integration.examples import EXAMPLES
 from tests.integration.raw import Client
 from tests.integration.workers import WithWorkers, processes
 from tests.metrics.test_exposing import Labels, read
@@ -84,6 +87,22 @@ class AdminPortTests(Operators, InPlace):
         self.assertRegex(finished["upload_id"], "^[0-9a-f]{32}$")
         (warned,) = (e for e in events if "not ready" in e["message"])
         self.assertEqual(warned["level"], "warn")
+
+
+class MonitoredAppTests(Operators, SynchronousTestCase):
+    """The application of the documentation."""
+
+    def test_application(self) -> None:
+        """Its uploads are counted, and told where its operators ask."""
+        self.admin = free_port()
+        program = twistd_program(self, EXAMPLES / "monitored_app.py")
+        program.variables["ADMIN"] = str(self.admin)
+        program.start()
+        self.assertEqual(self.ask("/readyz"), (200, "ok\n"))
+        path = program.create(5)
+        self.assertEqual(program.client().patch(path, 0, b"hello").status, 204)
+        self.assertEqual(self.metrics()["tustwisted_received_bytes_total"][()], 5)
+        self.assertNotIn("Traceback", program.log)
 
 
 class AdminPortOfWorkersTests(Operators, WithWorkers):

@@ -82,7 +82,7 @@ class Asking(_Lines):
         self._asked: dict[str, Outcome[Any]] = {}
 
     def ask(self, word: str) -> Deferred[Any]:
-        """Return the answer, or :class:`ConnectionClosed` when the worker ends."""
+        """Return the answer; it fails with why the connection ended, if it does."""
         outcome = self._asked.get(word)
         if outcome is None:
             outcome = self._asked[word] = Outcome()
