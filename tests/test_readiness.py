@@ -84,7 +84,7 @@ class ReadinessTests(SynchronousTestCase):
         """A line for each part that does not work."""
         self.locker.answer = lambda: fail(LocksUnavailable())
         self.store.answer = lambda: fail(NoSpace())
-        self.assertEqual(self.problems(), ["store: full", "locks: does not work"])
+        self.assertEqual(self.problems(), ["store: full", "locks: cannot be reached"])
 
     def test_broken(self) -> None:
         """What a store does that breaks its contract is logged, and is a problem."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from tustwisted.errors import NoSpace, TusError
+from tustwisted.errors import LocksUnavailable, NoSpace, TusError
 from tustwisted.outcome import Outcome
 from tustwisted.probes import IHasRoom, IReachable
 from tustwisted.uploads.uploads import Uploads
@@ -127,6 +127,8 @@ async def _problem(asking: Deferred[Any]) -> str:
         await asking
     except NoSpace:
         return "full"
+    except LocksUnavailable:
+        return "cannot be reached"
     except TusError:
         return "does not work"
     except WaitedTooLong:
