@@ -286,6 +286,12 @@ class EventsOptions(Group):
         ["drop", None, DropOptions, "Forget dead letters."],
         ["resend", None, ResendOptions, "Tell again that an upload is finished."],
     ]
+    # Twisted completes the names of commands on the first level only.
+    compData = usage.Completions(
+        extraActions=[
+            usage.CompleteList([name for name, *_ in subCommands], descr="command")
+        ]
+    )
 
 
 def _print(

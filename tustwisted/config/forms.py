@@ -26,7 +26,7 @@ class Form:
     :param parse: reads one; raises ``ValueError`` with a sentence: what is one?
     :param is_number: in the file it may be a number.
     :param has_commas: it is a list with commas; in the file it may be an array.
-    :param choices: what can be chosen from, if that is known.
+    :param choices: words that are values, for who completes them; there may be more.
     :param path: ``"file"`` or ``"directory"`` where it is the path of one.
     """
 

@@ -121,7 +121,12 @@ class Hooking:
     """What hooks hear of, and what becomes of what they do not take note of."""
 
     hooks_enabled_events: frozenset[EventType] = setting(
-        Form("EVENTS", parse_events, has_commas=True),
+        Form(
+            "EVENTS",
+            parse_events,
+            has_commas=True,
+            choices=tuple(event.value for event in EventType),
+        ),
         "Hooks hear of these alone, such as pre-create,post-finish; those in Python "
         "say themselves of what.",
         otherwise="all",

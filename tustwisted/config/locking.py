@@ -28,7 +28,7 @@ class Locking:
     """What keeps writers apart."""
 
     locker: LockerChoice | None = setting(
-        Form("LOCKER", parse_locker),
+        Form("LOCKER", parse_locker, choices=("memory", "file")),
         "What keeps writers apart: memory (one process), file (processes of one "
         "machine) or redis://[user:password@]host[:port][/db] (several machines; also "
         "rediss: and unix:).",

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.python import usage
 
+from tustwisted.config.completing import completions_of
 from tustwisted.config.origins import ConfigurationError
 from tustwisted.config.reading import Reading, read_settings
 from tustwisted.config.setting import Setting
@@ -62,6 +63,8 @@ class SettingsOptions(usage.Options):
         ["print-config", None, "Print the configuration, with where it is from; exit."],
         *[[s.flag, s.short, _help(s)] for s in _FLAGS if s.is_switch],
     ]
+
+    compData = completions_of(_FLAGS, CONFIG)
 
     for _setting in _FLAGS:
         if _setting.is_many:
