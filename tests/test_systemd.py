@@ -108,15 +108,15 @@ class ToldTests(SynchronousTestCase):
         systemd = self.make(20.0)
         systemd.serves(lambda: self.status)
         self.listening.told()
-        systemd.stops()
-        ((stopping, status),) = self.listening.told()
-        self.assertEqual(stopping, "STOPPING=1")
+        systemd.stops(10.0)
+        ((*stopping, status),) = self.listening.told()
+        self.assertEqual(stopping, ["STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000"])
         self.assertTrue(status.startswith("STATUS=stops"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop_before_it_serves(self) -> None:
         """A start may be ended before it has come to its end."""
-        self.make().stops()
+        self.make().stops(10.0)
         self.assertEqual(self.listening.told()[0][0], "STOPPING=1")
 
     def test_path(self) -> None:
@@ -137,7 +137,7 @@ class ToldTests(SynchronousTestCase):
             systemd = Systemd(self.clock, address)
             with capturedLogs() as events:
                 systemd.reloaded()
-                systemd.stops()
+                systemd.stops(10.0)
             (event,) = events
             self.assertEqual(event["address"], address)
             self.assertNotIn("{", event["log_format"].format(**event))
@@ -149,7 +149,7 @@ class ToldTests(SynchronousTestCase):
             systemd.serves(lambda: self.status)
             systemd.reloads()
             systemd.reloaded()
-            systemd.stops()
+            systemd.stops(10.0)
         self.assertEqual(events, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -206,7 +206,7 @@ class DaemonService(Service):
     async def _stop(self) -> None:
         times, began_s = self._stop_times, self._clock.seconds()
         has_ended = self._end_hard_in_time()
-        self._systemd.stops()
+        self._systemd.stops(times.whole_s)
         if self._started is not None:
             self._started.cancel()
         self._site.accept_no_more()

@@ -31,6 +31,9 @@ It has room for hundreds (``net.unix.max_dgram_qlen``), and no datagram comes wi
 request, so this is for a systemd that is in trouble itself.
 """
 
+KILLING_S: Final = 5.0
+"""So long after its own hard end a process may be killed from outside."""
+
 
 @define(eq=False)
 class Systemd:
@@ -103,11 +106,20 @@ class Systemd:
         """Tell that a reload has ended, however."""
         self._tell("READY=1")
 
-    def stops(self) -> None:
-        """Tell that a stop begins; it looks for no signs of life any more."""
+    def stops(self, limit_s: float) -> None:
+        """
+        Tell that a stop begins; it looks for no signs of life any more.
+
+        :param limit_s: when it has certainly ended; what is granted for stops is
+            extended to that.
+        """
         if self._beating is not None and self._beating.running:
             self._beating.stop()
-        self._tell("STOPPING=1", *self._changed("stops: answers what is under way"))
+        self._tell(
+            "STOPPING=1",
+            f"EXTEND_TIMEOUT_USEC={round((limit_s + KILLING_S) * 1e6)}",
+            *self._changed("stops: answers what is under way"),
+        )
 
     # -- inside ------------------------------------------------------------------------
 

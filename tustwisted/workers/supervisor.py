@@ -143,7 +143,7 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         has_ended = self._end_hard_in_time()
-        self._systemd.stops()
+        self._systemd.stops(self._stop_times.supervisor_s)
         if self._started is not None:
             self._started.cancel()
         await self._holding.close()
