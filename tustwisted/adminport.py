@@ -16,8 +16,13 @@ from twisted.internet.defer import (
     Deferred,
     maybeDeferred,
 )
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IStreamServerEndpoint,
+)
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import Resource
@@ -28,6 +33,9 @@ from tustwisted.metrics.exposing import CONTENT_TYPE, Exposition, Processes
 from tustwisted.vitals import IVitals
 
 log = Logger()
+
+MOST_ASKING = 16
+"""So many connections there may be; further ones are closed at once."""
 
 _TEXT = b"text/plain; charset=utf-8"
 
@@ -129,6 +137,21 @@ class _Site(Site):
         """Log nothing."""
 
 
+class _Few(WrappingFactory):
+    """Closes connections that are too many: those of uploads are not to suffer."""
+
+    noisy = False
+
+    # Twisted's annotation forgets that there may be none.
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> ProtocolWrapper | None:
+        """Serve one, if there is room."""
+        if len(self.protocols) >= MOST_ASKING:
+            return None
+        return super().buildProtocol(addr)
+
+
 class AdminPort:
     """
     Listens for operators.
@@ -155,7 +178,7 @@ class AdminPort:
 
         :raises CannotListen: that cannot be done.
         """
-        self._port = await listen_at(self._endpoint, self.site)
+        self._port = await listen_at(self._endpoint, _Few(self.site))
         url = url_of(self._scheme, self._port.getHost(), "/")
         log.info("health, readiness and metrics are at {url}", url=url)
 

@@ -37,9 +37,8 @@ REDIS: Final = 4
 RESOLVING: Final = 20
 """While names are looked up: ten threads, each with a file or a socket or both."""
 
-
-ADMIN: Final = 8
-"""Of an admin port: itself, and who asks there."""
+ADMIN: Final = 18
+"""Of an admin port: itself, who asks there, and one more who is sent away."""
 
 
 @frozen

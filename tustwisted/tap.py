@@ -101,7 +101,9 @@ def makeService(options: Options) -> IService:
         service = make_daemon(
             reactor, settings, failed=failed, systemd=systemd, read=read
         )
-    warn_of_unused(reactor, settings.endpoints)
+    warn_of_unused(
+        reactor, filter(None, [*settings.endpoints, settings.admin_endpoint])
+    )
     if not reactor.running:  # else an application has made it, whose signals they are
         reactor.callWhenRunning(Signals(reactor, service.reload).take)
     return service  # type: ignore[no-any-return]

@@ -171,6 +171,8 @@ class RefusedTests(ReadingCase):
             "TUS_MAX_SICE: there is no such setting: is TUS_MAX_SIZE meant?",
             {"TUS_MAX_SICE": "1"},
         )
+        for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT_1080_TCP_ADDR"):
+            self.assert_refused("enableServiceLinks: false", {f"TUS_{name}": "1"})
         self.assert_refused("TUS_Host: must be in capital letters", {"TUS_Host": "h"})
 
     def test_bad_files(self) -> None:

@@ -16,6 +16,7 @@ from tests.integration.examples import EXAMPLES
 from tests.integration.raw import Client
 from tests.integration.workers import WithWorkers, processes
 from tests.metrics.test_exposing import Labels, read
+from tustwisted.adminport import MOST_ASKING
 
 JSON = "--logger=tustwisted.logs.json_lines"
 
@@ -66,12 +67,29 @@ class AdminPortTests(Operators, InPlace):
             self.assertEqual(found[f"tustwisted_{name}"], {(): value}, name)
         self.assertGreater(found["process_resident_memory_bytes"][()], 1_000_000)
         self.assertGreater(found["tustwisted_free_bytes"][()], 1_000_000)
+        self.assert_few_at_once()
         shutil.rmtree(self.uploads)
         not_ready = (503, "store: does not work\n")
         until(lambda: self.ask("/readyz") == not_ready, "it is not ready")
         self.assertEqual(self.ask("/healthz"), (200, "ok\n"))
         daemon.stop()
         self.assert_log(daemon)
+
+    def assert_few_at_once(self) -> None:
+        """Who asks without end takes nothing away from uploads."""
+        clients = [Client(("127.0.0.1", self.admin)) for _ in range(MOST_ASKING + 1)]
+        *_, last = clients
+        self.assertTrue(last.at_end())
+        for client in clients:
+            client.close()
+        until(lambda: self.is_answered("/healthz"), "there is room again")
+
+    def is_answered(self, path: str) -> bool:
+        """Whether there is room for one more who asks."""
+        try:
+            return self.ask(path)[0] == 200
+        except (AssertionError, OSError):
+            return False
 
     def assert_log(self, daemon: Daemon) -> None:
         """Each line is an object with the facts of its event, and none is of asking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -23,6 +24,10 @@ CONFIG: Final = "config"
 
 CREDENTIALS_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd puts credentials (systemd.exec(5))."""
+
+_OF_KUBERNETES = re.compile(
+    r"service-host|service-port(-.+)?|port-\d+-(tcp|udp|sctp)(-(port|proto|addr))?"
+)
 
 _MAX_SECRET_BYTES = 1_048_576
 
@@ -146,6 +151,11 @@ def _known(name: str, origin: Origin) -> Setting:
         known = [*SETTINGS, *_FILES_OF]
         close = get_close_matches(name, known, n=1)
         hint = f": is {origin.spells(close[0])} meant?" if close else ""
+        if origin.source is Source.ENVIRONMENT and _OF_KUBERNETES.fullmatch(name):
+            hint = (
+                ", but Kubernetes sets it for a Service that is called tus: set "
+                "enableServiceLinks: false"
+            )
         raise ConfigurationError(
             f"{origin.names(name)}: there is no such setting{hint}"
         )
