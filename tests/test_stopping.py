@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tustwisted.hooks.process import END_S
 from tustwisted.stopping import StopTimes
 
 
@@ -28,6 +29,11 @@ class StopTimesTests(SynchronousTestCase):
             times.supervisor_s,
         ]
         self.assertEqual(ends, sorted(set(ends)))
+
+    def test_programs_that_hang(self) -> None:
+        """A program that is cut off may be killed before the time is over."""
+        times = StopTimes()
+        self.assertLessEqual(times.telling_s + END_S, times.uploads_s)
 
     def test_no_time_at_all(self) -> None:
         """A stop that may take no time cannot be wished for."""

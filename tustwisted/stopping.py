@@ -35,13 +35,13 @@ class StopTimes:
 
     @property
     def telling_s(self) -> float:
-        """Until when hooks are told what is due."""
-        return 0.7 * self.whole_s
+        """Until when hooks are told what is due; programs may take 3 s to end then."""
+        return 0.6 * self.whole_s
 
     @property
     def uploads_s(self) -> float:
         """Until when nothing of the uploads may be busy any more."""
-        return 0.8 * self.whole_s
+        return 0.9 * self.whole_s
 
     @property
     def answers_s(self) -> float:
@@ -51,7 +51,7 @@ class StopTimes:
     @property
     def connections_s(self) -> float:
         """Until when they may, whenever that was."""
-        return 0.9 * self.whole_s
+        return 0.95 * self.whole_s
 
     @property
     def kill_s(self) -> float:

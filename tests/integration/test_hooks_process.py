@@ -116,6 +116,7 @@ class HangTests(ProgramsCase):
         self.upload()
         (pid,) = self.lines("pids", 1)
         stopped = self.daemon.stop()
+        self.assertEqual(stopped.code, 0, self.daemon.log)
         self.assertLess(stopped.took_s, GRACE_S)
         self.assertFalse(is_alive(int(pid)))
 
