@@ -137,7 +137,8 @@ class AdminPortOfWorkersTests(Operators, WithWorkers):
 
     def test_workers(self) -> None:
         """All are added up, and when one is killed nothing that was told is lost."""
-        daemon = self.serve("--admin-port", str(self.admin))
+        command = (*TWISTD[:-1], JSON, TWISTD[-1])
+        daemon = self.serve("--admin-port", str(self.admin), command=command)
         until(lambda: self.ask("/readyz") == (200, "ok\n"), "it is ready")
         clients = [self.client_of(daemon, number) for number in (1, 2)]
         for client in clients:
@@ -161,3 +162,6 @@ class AdminPortOfWorkersTests(Operators, WithWorkers):
         self.assertEqual(self.ask("/healthz"), (200, "ok\n"))
         daemon.stop()
         self.assertEqual(processes(self.place), {})
+        events = [json.loads(line) for line in daemon.log.splitlines()]
+        created = [e["worker"] for e in events if "created" in e["message"]]
+        self.assertEqual(created, [1, 2, 1])
