@@ -20,11 +20,13 @@ from tests.web.tus_harness import BASE, Response, Server, message, parse, patch
 from tustwisted.adminport import AdminPort, AdminResource
 from tustwisted.errors import NoSpace
 from tustwisted.hooks.functions import FunctionHook
+from tustwisted.hooks.interfaces import Kept
 from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.metrics.counting import Counting
 from tustwisted.metrics.counts import Counts
 from tustwisted.probes import IHasRoom
 from tustwisted.protocol.events import EventType
+from tustwisted.readiness import PATIENCE_S
 from tustwisted.store.memory import MemoryStore
 from tustwisted.vitals import IVitals, Vitals
 
@@ -38,6 +40,18 @@ class Roomy(MemoryStore):
 
     async def room(self) -> int:
         return await self.answer()
+
+
+@define(eq=False)
+class Outbox(MemoryOutbox):
+    """An outbox that cannot be counted when the test says so."""
+
+    hangs: bool = False
+
+    async def kept(self) -> Mapping[str, Kept]:
+        if self.hangs:
+            await Deferred()
+        return await super().kept()
 
 
 @implementer(IVitals)
@@ -137,7 +151,7 @@ class VitalsTests(AdminCase):
     def setUp(self) -> None:
         self.counting = Counting()
         self.store = Roomy()
-        self.outbox = MemoryOutbox()
+        self.outbox = Outbox()
         self.told: Deferred[None] = Deferred()
         hook = FunctionHook("mine", {EventType.POST_FINISH: lambda _: self.told})
         self.server = Server(
@@ -197,6 +211,24 @@ class VitalsTests(AdminCase):
         response = self.ask(self.vitals, b"/readyz")
         self.assertEqual((response.status, response.body), (503, b"store: full\n"))
         self.assertNotIn("tustwisted_free_bytes", self.metrics())
+
+    def test_store_that_breaks_its_contract(self) -> None:
+        """What it raises keeps nobody from the other numbers."""
+        self.store.answer = lambda: fail(ZeroDivisionError())
+        self.assertIn("tustwisted_connections", self.metrics())
+
+    def test_disk_that_hangs(self) -> None:
+        """What it does not tell within a second is left out, and all else is told."""
+        self.store.answer = Deferred
+        self.outbox.hangs = True
+        client = self.connect(self.vitals)
+        client.send(message(b"GET", b"/metrics", tus=None))
+        self.assertEqual(client.wire.value(), b"")
+        self.server.clock.advance(PATIENCE_S)
+        (response,) = parse(client.wire.value(), [b"GET"], False)
+        self.assertIn(b"tustwisted_connections 3.0\n", response.body)
+        self.assertNotIn(b"free_bytes", response.body)
+        self.assertNotIn(b"outbox_events", response.body)
 
     def test_stopped(self) -> None:
         """Uploads that have stopped are asked nothing."""
