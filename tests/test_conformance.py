@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "docs" / "conformance.rst"
+SECURITY = TESTS.parent / "docs" / "security.rst"
 
 ROW = re.compile(r"T-[0-9]{3}")
 LITERAL = re.compile(r"``([a-z_]+(?:\.\w+)+)``")
@@ -101,3 +102,15 @@ class PageTests(SynchronousTestCase):
             _, _, met = text.partition("     - Met in ")
             for name in LITERAL.findall(met.partition("Proved by")[0]):
                 self.assertTrue(namedAny(f"tustwisted.{name}"), row)
+
+
+class SecurityPageTests(SynchronousTestCase):
+    """``docs/security.rst``."""
+
+    def test_proofs_exist(self) -> None:
+        """The tests and rows that it names are there."""
+        text = SECURITY.read_text()
+        named = {name for name in LITERAL.findall(text) if ".test_" in name}
+        self.assertEqual(named - proofs().keys(), set())
+        self.assertEqual(set(ROW.findall(text)) - rows().keys(), set())
+        self.assertGreater(len(named), 40)

@@ -49,7 +49,7 @@ class ExtraTests(InPlace):
         """Ports with TLS need ``tls``, and the daemon says so."""
         write_certificate(self.place / "server.pem")
         tus = self.tus(OF_TLS)
-        for port in ("ssl:0:privateKey=server.pem", "tls:server.pem:tcp:0"):
+        for port in ("ssl:0:privateKey=server.pem", "tls:.:0"):
             self.assert_names("tls", *tus, "--port", port)
 
     def test_what_is_switched_off(self) -> None:
