@@ -15,7 +15,8 @@ from tests.integration.raw import Client, Response
 SIZE = 256 * MIB
 ALMOST_ALL = SIZE - MIB  # so that no stop comes too late to be in mid-upload
 
-PROMPTLY_S = 2.0
+PROMPTLY_S = 3.0
+"""A stop that waits for a hook, a reader or the hard end takes at least so long."""
 
 
 class ShutdownTests(SynchronousTestCase):
