@@ -102,7 +102,11 @@ def make_daemon(
         directory=settings.upload_dir,
         store_name=settings.store,
         is_open=not settings.asks_who,
-        end_hard_in_time=partial(end_hard_after, stop_times.whole_s),
+        end_hard_in_time=partial(
+            end_hard_after,
+            stop_times.whole_s,
+            goes_on=reactor.running,  # it is an application's, which has made this
+        ),
         failed=failed,
         serves=serves,
         recovers=role is None or role.is_restart,

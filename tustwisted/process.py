@@ -11,13 +11,16 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorCore
 
 
-def end_hard_after(limit_s: float) -> Callable[[], None]:
+def end_hard_after(limit_s: float, goes_on: bool = False) -> Callable[[], None]:
     """
     End the process although a thread hangs on a disk that never answers (D12).
 
     However it ends, its status is 1, unless this is taken back.
 
-    :returns: what does that.
+    :param goes_on: the process has more to do than what stops here.  Else its time goes
+        on when this is taken back: the reactor still joins its threads, in which a hook
+        may hang, or a name that is looked up.
+    :returns: what takes it back.
     """
 
     timer = threading.Timer(limit_s, os._exit, [1])
@@ -30,7 +33,8 @@ def end_hard_after(limit_s: float) -> Callable[[], None]:
     atexit.register(fail)
 
     def take_back() -> None:
-        timer.cancel()
+        if goes_on:
+            timer.cancel()
         atexit.unregister(fail)
 
     return take_back

@@ -146,25 +146,70 @@ class NoEndTests(SynchronousTestCase):
 
     def test_hard_end(self) -> None:
         """A process that hangs is ended with status 1, and so is one that gives up."""
-        for does, code in (("hangs", 1), ("gives up", 1), ("ends", 0)):
-            limit_s = "0.1" if does == "hangs" else "100"
+        for does, limit_s, code in (
+            ("hangs", 0.1, 1),
+            ("gives up", 100, 1),
+            ("ends", 100, 0),
+            ("has ended but for a thread", 0.1, 1),
+            ("goes on", 0.1, 0),
+        ):
             process = subprocess.run(
-                (sys.executable, "-c", HARD_END, limit_s, does),
+                (sys.executable, "-c", HARD_END, str(limit_s), does),
                 timeout=LIMIT_S,
                 check=False,
             )
             self.assertEqual(process.returncode, code, does)
 
+    def test_thread_of_a_hook(self) -> None:
+        """A thread of the reactor in which a hook hangs does not outlast the time."""
+        place, port = place_of(self), free_port()
+        place.joinpath("blocking.py").write_text(BLOCKING)
+        words = (script("twistd"), "-n", "--pidfile=", "tus", "--port", str(port))
+        more = ("--hooks-python", "blocking:make_hook", "--shutdown-timeout", "1s")
+        daemon = Daemon(self, (*words, *more), port, place, place / "uploads")
+        daemon.variables = {"PYTHONPATH": str(place)}
+        daemon.start()
+        daemon.client().begin("POST", "/files/", "Upload-Length: 0")
+        until(place.joinpath("asked").exists, "the hook is asked")
+        stopped = daemon.stop()
+        self.assertEqual(stopped.code, 1, daemon.log)
+        self.assertLess(stopped.took_s, GRACE_S / 2)
+
 
 HARD_END = dedent(
     """
-    import sys, threading
+    import sys, threading, time
     from tustwisted.process import end_hard_after
 
-    has_ended = end_hard_after(float(sys.argv[1]))
-    if sys.argv[2] == "hangs":
+    limit_s, does = float(sys.argv[1]), sys.argv[2]
+    has_ended = end_hard_after(limit_s, goes_on=does == "goes on")
+    if does == "hangs":
         threading.Event().wait()
-    elif sys.argv[2] == "ends":
+    elif does != "gives up":
         has_ended()
+    if does == "has ended but for a thread":
+        threading.Thread(target=time.sleep, args=[60]).start()
+    elif does == "goes on":
+        time.sleep(3 * limit_s)
     """
 )
+
+BLOCKING = dedent(
+    """
+    import time
+    from twisted.internet.threads import deferToThreadPool
+    from tustwisted.hooks.functions import FunctionHook
+    from tustwisted.protocol.events import EventType
+
+    def make_hook(reactor):
+        def blocks():
+            open("asked", "w").close()
+            time.sleep(60)
+
+        async def never(event):
+            await deferToThreadPool(reactor, reactor.getThreadPool(), blocks)
+
+        return FunctionHook("blocking", {EventType.PRE_FINISH: never})
+    """
+)
+"""A module with a hook whose thread knows of no cancellation."""

@@ -83,7 +83,9 @@ def make_supervisor(
             workers=workers,
         ),
         settle=settle,
-        end_hard_in_time=partial(end_hard_after, stop_times.supervisor_s),
+        end_hard_in_time=partial(
+            end_hard_after, stop_times.supervisor_s, goes_on=reactor.running
+        ),
         failed=failed,
         systemd=systemd,
         stop_times=stop_times,
