@@ -261,10 +261,17 @@ class SecretTests(ReadingCase):
         for name, sentence in (
             ("tus.host", "credential tus.host: is no secret"),
             ("tus.lock", "credential tus.lock: there is no such setting"),
+            ("tus.locker", "credential tus.locker: must be memory, file, or"),
         ):
-            directory = os.path.dirname(self.file("x", name))
+            directory = os.path.dirname(self.file("hunter2", name))
             self.assert_refused(sentence, {"CREDENTIALS_DIRECTORY": directory})
         self.assert_refused("CREDENTIALS_DIRECTORY: ", {"CREDENTIALS_DIRECTORY": "/no"})
+
+    def test_bad_values(self) -> None:
+        """A word that is none is shown; what may have a password in it is not."""
+        self.assert_refused("--locker fiel: must be memory", locker="fiel")
+        for text in ("redis://me:hunter2@", "redis//hunter2@h", "me@hunter2"):
+            self.assert_refused("TUS_LOCKER: ", {"TUS_LOCKER": text})
 
     def test_bad_files(self) -> None:
         """A file that is missing, empty or too long is named; its content is not."""

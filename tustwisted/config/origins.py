@@ -81,7 +81,9 @@ class Given:
 
     def names(self, text: str) -> str:
         """Name it with one of its values, unless they are secrets."""
-        is_hidden = self.setting.is_secret and ":" in text
+        # A word alone, such as a misspelled one, is none where somebody has typed it.
+        is_typed = self.origin.source is not Source.CREDENTIAL
+        is_hidden = self.setting.is_secret and not (is_typed and text.isalnum())
         if is_hidden or self.origin.is_indirect:
             return self.named
         return self.origin.names(self._name, text)
