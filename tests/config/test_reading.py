@@ -82,7 +82,9 @@ class PrecedenceTests(ReadingCase):
         environ = {"TUS_CONFIG": one}
         self.assertEqual(read_settings(environ).settings.workers, 1)
         self.assertEqual(read_settings(environ, two).settings.workers, 2)
-        self.assertEqual(read_settings({"TUS_CONFIG": ""}).given, {})
+        for text in ("", " \n"):
+            self.assertEqual(read_settings({"TUS_CONFIG": text}).given, {})
+        self.assert_refused("TUS_config: must be in cap", {"TUS_config": one})
 
     def test_empty_variable_says_nothing(self) -> None:
         """It is what a template makes of what nobody has set."""
@@ -181,6 +183,10 @@ class RefusedTests(ReadingCase):
         self.assert_refused("TUS_CONFIG missing: No such", {"TUS_CONFIG": "missing"})
         for text, sentence in (
             ("max-size", "is no TOML: "),
+            (f"max-size = {'9' * 5000}", "is no TOML: "),
+            (f"max-size = {'[' * 5000}", "is no TOML: "),
+            ('upload-dir = "a\\u0000b"', "must name a file or a directory"),
+            ('locker-file = "a\\u0000b"', "must name a file"),
             ("[tus]\nhost = 1", "tus in "),
             ("host = 1", "must be a text in quotes"),
             ("file-mode = 0o664", "must be a text in quotes"),

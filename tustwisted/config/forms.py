@@ -69,7 +69,7 @@ def _either(choices: Iterable[str]) -> str:
 
 
 def _parse_path(text: str) -> str:
-    if not text:
+    if not text or "\0" in text:
         raise ValueError("must name a file or a directory")
     return text
 

@@ -54,7 +54,8 @@ def read_settings(
     """
     named = f"--{CONFIG}"
     if config is None:
-        config, named = environ.get(_CONFIG_VARIABLE) or None, _CONFIG_VARIABLE
+        config, named = environ.get(_CONFIG_VARIABLE, ""), _CONFIG_VARIABLE
+        config = config if config.strip() else None
     given = {
         **({} if config is None else from_file(config, named)),
         **from_credentials(environ),

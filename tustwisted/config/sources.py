@@ -58,9 +58,11 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
     texts = {}
     for variable, text in environ.items():
         name = variable.removeprefix(PREFIX).lower().replace("_", "-")
-        if variable.startswith(PREFIX) and text.strip() and name != CONFIG:
+        if variable.startswith(PREFIX) and text.strip():
             if variable != origin.spells(name):
                 raise ConfigurationError(f"{variable}: must be in capital letters")
+            if name == CONFIG:
+                continue
             setting = SETTINGS.get(name)
             texts[name] = text.split() if setting and setting.is_many else [text]
     return _given(texts, origin)
@@ -117,7 +119,7 @@ def from_file(path: str, named: str) -> dict[str, Given]:
             table = tomllib.load(file)
     except OSError as error:
         raise ConfigurationError(f"{named} {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers, or arrays, without an end
         raise ConfigurationError(f"{path}: is no TOML: {error}") from error
     origin = Origin(Source.FILE, path)
     return _given(
@@ -171,6 +173,8 @@ def _read_secret(setting: Setting, path: str, named: str) -> list[str]:
         raise ConfigurationError(f"{named}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{named}: is no text in UTF-8") from error
+    except ValueError as error:  # a zero in the path, as TOML may have one
+        raise ConfigurationError(f"{named}: must name a file") from error
     values = [line for line in lines if line]
     if len(values) != 1 and not (setting.is_many and values):
         wanted = "a value on each line" if setting.is_many else "one line, the value"
