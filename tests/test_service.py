@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, capturedLogs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
@@ -411,6 +412,44 @@ class DaemonServiceTests(TestCase):
         self.assertIn("cannot listen on h:1", events[-1]["problem"])
         self.assertIn("cannot listen on h:1", service.problem or "")
         await service.stopService()
+
+    async def test_failure_in_a_stop(self) -> None:
+        """What fails because it is stopped asks for no further end."""
+        service = self.make()
+        listening: Deferred[IListeningPort] = Deferred(
+            lambda it: it.errback(CannotListenError("h", 1, "cut off"))
+        )
+        endpoint = SlowEndpoint()
+        endpoint.listening = listening
+        service._endpoints = [("http", endpoint)]
+        failed: list[bool] = []
+        service._failed = lambda: failed.append(True)
+        service.startService()
+        await service.stopService()
+        self.assertEqual(failed, [])
+
+    async def test_reload_while_it_starts(self) -> None:
+        """A reload waits until it serves, and does not come when it never does."""
+        for serves in (True, False):
+            service, endpoint, reloads = self.make(), SlowEndpoint(), [0]
+            service._endpoints = [("http", endpoint)]
+
+            def reload(reloads: list[int] = reloads) -> None:
+                reloads[0] += 1
+
+            service._reload = reload
+            service.reload()
+            service.startService()
+            service.reload()
+            self.assertEqual(reloads, [0])
+            if serves:
+                port = reactor.listenTCP(0, ServerFactory(), interface="127.0.0.1")
+                endpoint.listening.callback(port)
+                self.assertEqual(reloads, [1])
+                service.reload()
+            await service.stopService()
+            service.reload()
+            self.assertEqual(reloads, [2 if serves else 0])
 
     async def test_port_of_root(self) -> None:
         """Who may not open a low port is told how it is opened."""

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from tustwisted.errors import CannotListen
 from tustwisted.service import UploadsService
-from tustwisted.starting import fail_if_failed
+from tustwisted.starting import fail_if_failed, when_served
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.waiting import WaitedTooLong, within
@@ -194,9 +194,8 @@ class DaemonService(Service):
             self._urls.append(url)
 
     def reload(self) -> None:
-        """Read the configuration again, and take what may change of it."""
-        if self.running:
-            self._reload()
+        """Read the configuration again, and take what may change, when it serves."""
+        when_served(self, self._started, self._reload)
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12."""

@@ -28,17 +28,17 @@ def fail_if_failed(
     """
     Turn a start that fails at once into the sentence that ends the process.
 
-    :param failed: called when it fails later: an endpoint, or a store of somebody's
-        own, may take its time.
+    :param failed: called when it fails later, unless it is being stopped by then: an
+        endpoint, or a store of somebody's own, may take its time.
     """
     failures: list[Failure] = []
 
     def fail(failure: Failure) -> None:
-        service.running = 0
+        is_stopping, service.running = not service.running, 0
         failures.append(failure)
         if is_late and not failure.check(CancelledError):
             log.critical("{problem}", problem=f"tustwisted: {failure.value}")
-            if failed is not None:
+            if failed is not None and not is_stopping:
                 failed()
 
     is_late = False
@@ -48,3 +48,20 @@ def fail_if_failed(
         if not isinstance(failure.value, CannotStart):
             failure.raiseException()
         raise StartFailed(f"tustwisted: {failure.value}") from failure.value
+
+
+def when_served(
+    service: Service, started: Deferred[None] | None, call: Callable[[], None]
+) -> None:
+    """
+    Call something while a service runs, as soon as its start is over.
+
+    :param started: that start, after :func:`fail_if_failed`; ``None``: there was none.
+    """
+
+    def served(_: None) -> None:
+        if service.running:
+            call()
+
+    if started is not None:
+        started.addCallback(served)  # type: ignore[unused-awaitable]

@@ -263,6 +263,19 @@ class SupervisorTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.parts.hard_ends, ["armed"])
 
+    def test_reload_while_it_starts(self) -> None:
+        """A reload waits until all workers serve: systemd takes its end for that."""
+        reloads: list[bool] = []
+        supervisor = self.parts.make(self.endpoint)
+        supervisor._reload = lambda: reloads.append(True)
+        supervisor.startService()
+        supervisor.reload()
+        first, second = self.parts.spawner.processes
+        first.watcher.ready()
+        self.assertEqual(reloads, [])
+        second.watcher.ready()
+        self.assertEqual(reloads, [True])
+
     def test_stop_while_it_starts(self) -> None:
         """Workers that do not serve yet are ended as well."""
         supervisor = self.parts.make(self.endpoint)

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 
 from tustwisted.daemon import Companion, listen_at
-from tustwisted.starting import fail_if_failed
+from tustwisted.starting import fail_if_failed, when_served
 from tustwisted.stopping import StopTimes
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
@@ -132,9 +132,8 @@ class Supervisor(Service):
             error.subFailure.raiseException()
 
     def reload(self) -> None:
-        """Read the configuration again, and take what may change of it."""
-        if self.running:
-            self._reload()
+        """Read the configuration again, and take what may change, when it serves."""
+        when_served(self, self._started, self._reload)
 
     def stopService(self) -> Deferred[None]:
         """Stop in the order of D12: listening ends, then what the workers do."""
