@@ -132,6 +132,15 @@ class PagesTests(AdminCase):
         self.assertTrue(self.vitals.said.called)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_client_leaves_who_is_answered(self) -> None:
+        """Nor is it one if whoever was asked answers although nobody waits."""
+        self.vitals.said = Deferred(lambda said: said.callback(["does not answer"]))
+        client = self.connect(self.vitals)
+        client.send(message(b"GET", b"/readyz", tus=None))
+        client.lose(ConnectionLost())
+        self.assertTrue(self.vitals.said.called)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_failure(self) -> None:
         """A fault of ours is logged, and not told."""
         response = self.ask(self.vitals, b"/metrics")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -91,6 +91,16 @@ class ReadinessTests(SynchronousTestCase):
         self.store.answer = lambda: fail(ZeroDivisionError())
         self.assertEqual(self.problems(), ["store: does not work"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_cancelled(self) -> None:
+        """Who waits no longer makes no part broken, and is not in the log."""
+        self.store.answer = Deferred
+        asking = self.ask()
+        with capturedLogs() as events:
+            asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+        self.assertEqual(events, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stopped(self) -> None:
         """Before the start and after the stop nothing is asked."""

@@ -70,15 +70,16 @@ class _Page(Resource):
         """Answer later; whoever leaves is not waited for."""
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"Content-Type", _TEXT)
-        work = Deferred.fromCoroutine(self._answer(request))
-        request.notifyFinish().addErrback(  # type: ignore[unused-awaitable]
-            lambda _: work.cancel()
-        )
+        left = request.notifyFinish()
+        work = Deferred.fromCoroutine(self._answer(request, left))
+        left.addErrback(lambda _: work.cancel())  # type: ignore[unused-awaitable]
         work.addErrback(self._fail, request)  # type: ignore[unused-awaitable]
         return NOT_DONE_YET
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(self, request: Request, left: Deferred[None]) -> None:
         body = await self.text(request)
+        if left.called:  # and whoever was asked took the cancelling for an answer
+            return
         request.setHeader(b"Content-Length", b"%d" % len(body))
         if request.method != b"HEAD":
             request.write(body)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -131,6 +131,8 @@ async def _problem(asking: Deferred[Any]) -> str:
         return "cannot be reached"
     except TusError:
         return "does not work"
+    except CancelledError:
+        raise  # who wants to know has left
     except WaitedTooLong:
         return "does not answer"
     except Exception:  # an edge: of a store that somebody else has written
