@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -141,6 +142,35 @@ class RenewedTests(TestCase):
             self.assertEqual(self.factory.numPorts, 1)
         self.pem.write_bytes(good)
         self.assertIs(self.renew(endpoint)[0], LogLevel.info)
+
+    async def test_no_file_but_something_else(self) -> None:
+        """A pipe does not hold the reactor up, and nothing huge is read."""
+        for description in (self.ssl, self.tls):
+            self.pem.unlink()
+            write_certificate(self.pem)
+            endpoint = await self.listen(description)
+            for content, problem in (
+                (None, "the file is none, but something else"),
+                (bytes(2_000_000), "the file is too large"),
+            ):
+                self.pem.unlink()
+                if content is None:
+                    os.mkfifo(self.pem)
+                else:
+                    self.pem.write_bytes(content)
+                level, told = self.renew(endpoint)
+                self.assertIs(level, LogLevel.error)
+                self.assertIn(f"{self.pem}: {problem}; the cert", told)
+                with self.assertRaisesRegex(ValueError, problem):
+                    RenewedEndpoint(description, reactor)
+
+    def test_path_with_a_colon(self) -> None:
+        """The path of such a file may have what else parts words."""
+        pem = self.place / "a:b.pem"
+        os.mkfifo(pem)
+        written = str(pem).replace(":", "\\:")
+        with self.assertRaisesRegex(ValueError, "a:b.pem: the file is none"):
+            RenewedEndpoint(f"ssl:0:privateKey={written}", reactor)
 
     def test_does_not_listen(self) -> None:
         """What does not listen has nothing to renew."""

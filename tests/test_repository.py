@@ -25,6 +25,7 @@ LAYERS = (
         "waiting",
         "stopping",
         "named",
+        "smallfile",
     },
     {"receive", "store", "lock", "hooks", "auth", "disk", "metrics"},
     {"uploads"},

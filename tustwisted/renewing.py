@@ -8,6 +8,9 @@ place of what has made them until then.  Connections that are open go on as they
 
 from __future__ import annotations
 
+import glob
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +28,17 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tustwisted.altered import AlteredReactor
+from tustwisted.smallfile import check_small
 
 log = Logger()
+
+_MAX_FILE_BYTES = 1_048_576
+
+_COLON = re.compile(r"(?<!\\):")
+"""Parts words of a description; a backslash before it makes it one of their letters."""
+
+_FILES = ("privateKey", "certKey", "extraCertChain", "dhParameters")
+"""What names a file in the description of an ``ssl:`` port (Twisted 26.10)."""
 
 
 def has_certificate(description: str) -> bool:
@@ -53,6 +65,7 @@ class RenewedEndpoint:
     _factory: IProtocolFactory | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
+        _check_files(self._description)
         self._listening = _Switching(self._reactor)
         self._endpoint = serverFromString(self._listening, self._description)
 
@@ -72,6 +85,7 @@ class RenewedEndpoint:
             return
         named = f"--port {self._description}"
         try:
+            _check_files(self._description)
             switch.turn(_factory_of(self._description, self._reactor, self._factory))
         except Exception as error:  # the parsers raise what they like
             log.error(
@@ -82,6 +96,29 @@ class RenewedEndpoint:
             )
         else:
             log.info("{option}: the certificate was read again", option=named)
+
+
+def _check_files(description: str) -> None:
+    """
+    See that Twisted, which just opens what a description names, will find files.
+
+    :raises ValueError: one is a pipe, which would stop the reactor, or a huge file.
+    """
+    kind, *words = (re.sub(r"\\(.)", r"\1", word) for word in _COLON.split(description))
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    if kind == "ssl":
+        named.setdefault("privateKey", "server.pem")
+        paths = [named[name] for name in _FILES if name in named]
+    else:
+        directory = named.get("directory", words[0] if words else "")
+        paths = glob.glob(os.path.join(glob.escape(directory), "*.pem"))
+    for path in paths:
+        try:
+            check_small(path, _MAX_FILE_BYTES)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        except OSError:
+            continue  # Twisted says why
 
 
 def _factory_of(

@@ -207,6 +207,7 @@ class SecretTests(HttpHookCase):
         for path, sentence in (
             (self._secret_file(b"short"), "at least 16 bytes"),
             ("/nonexistent/secret", "No such file"),
+            ("/dev/zero", "the file is none, but something else"),
         ):
             try:
                 await self.hook(evolve(RULES, secret_file=path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -16,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tustwisted.errors import HookUnusable
+from tustwisted.smallfile import read_small
 
 log = Logger()
 
@@ -152,19 +152,8 @@ def look_at(path: str, known: tuple[int, ...]) -> Look | None:
     """
     if _version(os.stat(path)) == known:
         return None
-    with open(path, "rb", opener=_open_at_once) as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("the file is none, but something else")
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError("the file is too large")
+    content, facts = read_small(path, MAX_FILE_BYTES)
     return Look(_version(facts), content, bool(facts.st_mode & 0o044))
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # A pipe without a writer would hold this up for ever.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _version(facts: os.stat_result) -> tuple[int, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 from attrs import define, field
@@ -29,10 +28,13 @@ from tustwisted.hooks.wire import decode_answer, encode_event
 from tustwisted.interfaces import IHook, IRereads
 from tustwisted.protocol.answers import Answer
 from tustwisted.protocol.events import Event, EventType
+from tustwisted.smallfile import read_small
 from tustwisted.waiting import WaitedTooLong, within
 
 CLOSE_TIMEOUT_S = 2.0
 """A stop waits so long for idle connections to be closed."""
+
+_MAX_SECRETS_BYTES = 65_536
 
 _USER_AGENT = f"tustwisted/{__version__.public()}"
 
@@ -114,7 +116,7 @@ class HttpHook:
             return
         try:
             # One small file, once in a while: nobody waits for long.
-            self._secret = read_secrets(Path(path).read_bytes())[0]
+            self._secret = read_secrets(read_small(path, _MAX_SECRETS_BYTES)[0])[0]
         except (OSError, ValueError) as error:
             problem = getattr(error, "strerror", None) or str(error)
             raise HookUnusable(f"--hooks-http-secret-file {path}", problem) from error
