@@ -11,6 +11,9 @@ from tustwisted.config.setting import Setting
 CREDENTIAL_PREFIX = "tus."
 """What the names of credentials begin with."""
 
+_SHOWN = 200
+"""So many characters of what was given tell which it was."""
+
 
 class ConfigurationError(ValueError):
     """What was configured cannot be: one sentence that names it and the fix."""
@@ -53,13 +56,13 @@ class Origin:
 
         :param text: what, unless it is a secret.
         """
-        spelled = self.spells(name)
+        spelled = self.spells(_shortened(name))
         if text is not None:
             between = {Source.ENVIRONMENT: "=", Source.FILE: " = "}
-            spelled += f"{between.get(self.source, ' ')}{text}"
+            spelled += f"{between.get(self.source, ' ')}{_shortened(text)}"
         if self.file:
             spelled += f" in {self.file}"
-        return spelled if spelled.isprintable() else ascii(spelled)[1:-1]
+        return printable(spelled)
 
 
 @frozen
@@ -94,3 +97,12 @@ class Given:
             return self.setting.file_name
         is_flag = self.origin.source is Source.FLAG
         return self.setting.flag if is_flag else self.setting.name
+
+
+def printable(text: str) -> str:
+    """Write a text so that it stays on one line of any terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -15,9 +15,11 @@ from tustwisted.config.origins import (
     Given,
     Origin,
     Source,
+    printable,
 )
 from tustwisted.config.setting import PREFIX, Setting
 from tustwisted.config.settings import SETTINGS
+from tustwisted.smallfile import read_small
 
 CONFIG: Final = "config"
 """What names the file; no setting, since nothing in the file could say it."""
@@ -29,7 +31,10 @@ _OF_KUBERNETES = re.compile(
     r"service-host|service-port(-.+)?|port-\d+-(tcp|udp|sctp)(-(port|proto|addr))?"
 )
 
-_MAX_SECRET_BYTES = 1_048_576
+_MAX_FILE_BYTES = 262_144
+
+_MAX_BITS = 64
+"""A longer number is none that a setting could be."""
 
 _FILES_OF = {s.file_name: s for s in SETTINGS.values() if s.is_secret}
 
@@ -60,7 +65,8 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
         name = variable.removeprefix(PREFIX).lower().replace("_", "-")
         if variable.startswith(PREFIX) and text.strip():
             if variable != origin.spells(name):
-                raise ConfigurationError(f"{variable}: must be in capital letters")
+                told = printable(variable)
+                raise ConfigurationError(f"{told}: must be in capital letters")
             if name == CONFIG:
                 continue
             setting = SETTINGS.get(name)
@@ -114,13 +120,19 @@ def from_file(path: str, named: str) -> dict[str, Given]:
 
     Spec: TOML 1.0.0.
     """
+    told = printable(path)
     try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        raise ConfigurationError(f"{named} {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # numbers, or arrays, without an end
-        raise ConfigurationError(f"{path}: is no TOML: {error}") from error
+        content, _ = read_small(path, _MAX_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{named} {told}: {_told(error)}") from error
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{told}: is no TOML: {error}") from error
+    except (RecursionError, ValueError) as error:  # [[[[..., or thousands of digits
+        raise ConfigurationError(
+            f"{told}: has a value that is nested too deeply, or too long"
+        ) from error
     origin = Origin(Source.FILE, path)
     return _given(
         {key: _as_texts(key, value, origin) for key, value in table.items()}, origin
@@ -150,7 +162,9 @@ def _given(values: _WithTexts, origin: Origin) -> dict[str, Given]:
 def _known(name: str, origin: Origin) -> Setting:
     setting = SETTINGS.get(name)
     if setting is None:
-        known = [*SETTINGS, *_FILES_OF]
+        known = [*SETTINGS]
+        if origin.source is not Source.CREDENTIAL:
+            known += _FILES_OF
         close = get_close_matches(name, known, n=1)
         hint = f": is {origin.spells(close[0])} meant?" if close else ""
         if origin.source is Source.ENVIRONMENT and _OF_KUBERNETES.fullmatch(name):
@@ -167,14 +181,12 @@ def _known(name: str, origin: Origin) -> Setting:
 def _read_secret(setting: Setting, path: str, named: str) -> list[str]:
     """Read the values of a setting from a file, one a line."""
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.strip() for line in file.read(_MAX_SECRET_BYTES).splitlines()]
-    except OSError as error:
-        raise ConfigurationError(f"{named}: {error.strerror}") from error
+        content, _ = read_small(path, _MAX_FILE_BYTES)
+        lines = [line.strip() for line in content.decode().splitlines()]
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{named}: is no text in UTF-8") from error
-    except ValueError as error:  # a zero in the path, as TOML may have one
-        raise ConfigurationError(f"{named}: must name a file") from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{named}: {_told(error)}") from error
     values = [line for line in lines if line]
     if len(values) != 1 and not (setting.is_many and values):
         wanted = "a value on each line" if setting.is_many else "one line, the value"
@@ -204,9 +216,18 @@ def _as_text(key: str, value: Any, setting: Setting, origin: Origin) -> str:
         if setting.is_switch:
             return str(value).lower()
     elif isinstance(value, int | float):
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise ConfigurationError(f"{origin.names(key)}: the number is too long")
         if setting.form.is_number:
             return str(value)
     elif isinstance(value, str):
+        if "\0" in value:  # no path can have it
+            raise ConfigurationError(f"{origin.names(key)}: must not have \\u0000")
         return value
     wanted = "true or false" if setting.is_switch else "a text in quotes"
     raise ConfigurationError(f"{origin.names(key)}: must be {wanted}")
+
+
+def _told(error: OSError | ValueError) -> str:
+    """Say what is wrong with a file, without its path."""
+    return getattr(error, "strerror", None) or str(error)
