@@ -239,6 +239,16 @@ class VitalsTests(AdminCase):
         self.assertNotIn(b"free_bytes", response.body)
         self.assertNotIn(b"outbox_events", response.body)
 
+    def test_client_leaves(self) -> None:
+        """Who does not wait for a disk that hangs leaves no word in the log."""
+        self.store.answer = Deferred
+        for path in (b"/readyz", b"/metrics"):
+            client = self.connect(self.vitals)
+            client.send(message(b"GET", path, tus=None))
+            with capturedLogs() as events:
+                client.lose(ConnectionLost())
+            self.assertEqual(events, [])
+
     def test_stopped(self) -> None:
         """Uploads that have stopped are asked nothing."""
         self.server.ask(message(b"HEAD", BASE + b"0" * 32))

@@ -70,25 +70,27 @@ class _Page(Resource):
         """Answer later; whoever leaves is not waited for."""
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"Content-Type", _TEXT)
-        left = request.notifyFinish()
-        work = Deferred.fromCoroutine(self._answer(request, left))
-        left.addErrback(lambda _: work.cancel())  # type: ignore[unused-awaitable]
-        work.addErrback(self._fail, request)  # type: ignore[unused-awaitable]
+        ended = request.notifyFinish()
+        work = Deferred.fromCoroutine(self._answer(request, ended))
+        ended.addErrback(lambda _: work.cancel())  # type: ignore[unused-awaitable]
+        work.addErrback(self._fail, request, ended)  # type: ignore[unused-awaitable]
         return NOT_DONE_YET
 
-    async def _answer(self, request: Request, left: Deferred[None]) -> None:
+    async def _answer(self, request: Request, ended: Deferred[None]) -> None:
         body = await self.text(request)
-        if left.called:  # and whoever was asked took the cancelling for an answer
+        if ended.called:  # what several were asked does not end by a cancellation
             return
         request.setHeader(b"Content-Length", b"%d" % len(body))
         if request.method != b"HEAD":
             request.write(body)
         request.finish()
 
-    def _fail(self, failure: Failure, request: Request) -> None:
+    def _fail(self, failure: Failure, request: Request, ended: Deferred[None]) -> None:
         if failure.check(CancelledError):
             return
         log.failure("{path} failed", failure, path=request.path.decode("latin-1"))
+        if ended.called:
+            return
         request.setResponseCode(500)
         request.setHeader(b"Content-Length", b"0")
         request.finish()
