@@ -135,8 +135,6 @@ async def _problem(asking: Deferred[Any]) -> str:
         raise  # who wants to know has left
     except WaitedTooLong:
         return "does not answer"
-    except CancelledError:
-        raise
     except Exception:  # an edge: of a store that somebody else has written
         log.failure("a part of the uploads cannot be asked whether it works")
         return "does not work"

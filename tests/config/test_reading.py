@@ -187,8 +187,6 @@ class RefusedTests(ReadingCase):
         self.assert_refused("TUS_CONFIG missing: No such", {"TUS_CONFIG": "missing"})
         for text, sentence in (
             ("max-size", "is no TOML: "),
-            ('upload-dir = "a\\u0000b"', "must name a file or a directory"),
-            ('locker-file = "a\\u0000b"', "must name a file"),
             ("[tus]\nhost = 1", "tus in "),
             ("host = 1", "must be a text in quotes"),
             ("file-mode = 0o664", "must be a text in quotes"),
