@@ -18,13 +18,13 @@ class Reactor:
     """Keeps what it is to do in its next turn, and is stopped once."""
 
     calls: list[Callable[[], object]] = field(factory=list)
-    triggers: list[Callable[[], object]] = field(factory=list)
+    triggers: list[tuple[str, Callable[[], object]]] = field(factory=list)
     stops: int = 0
 
     def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> None:
         """See ``IReactorCore``."""
-        assert (phase, event) == ("before", "shutdown")
-        self.triggers.append(call)
+        assert event == "shutdown"
+        self.triggers.append((phase, call))
 
     def callFromThread(self, call: Callable[[], object]) -> None:
         """See ``IReactorFromThreads``."""
@@ -35,8 +35,13 @@ class Reactor:
         if self.stops:
             raise ReactorNotRunning
         self.stops += 1
-        for call in self.triggers:
-            call()
+        self.reach("before")
+
+    def reach(self, reached: str) -> None:
+        """Come to a phase of the shutdown."""
+        for phase, call in self.triggers:
+            if phase == reached:
+                call()
 
     def turn(self) -> None:
         """Do what is to be done."""
@@ -107,6 +112,15 @@ class SignalsTests(SynchronousTestCase):
         self.assertEqual(self.reloads, 2)
         self.send(signal.SIGHUP, signal.SIGTERM)
         self.assertEqual(self.reloads, 2)
+
+    def test_has_stopped(self) -> None:
+        """In the end they are ignored: Python would take away what it calls."""
+        self.send(signal.SIGTERM)
+        for phase, is_ignored in (("before", False), ("after", True)):
+            self.reactor.reach(phase)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                found = signal.getsignal(number) == signal.SIG_IGN
+                self.assertIs(found, is_ignored, number)
 
     def test_in_the_background(self) -> None:
         """Where Ctrl-C is ignored it stays so."""

@@ -25,7 +25,8 @@ class Signals:
     runs a script must see that it was that.
 
     Nothing of this is undone when the daemon has stopped: until the process is gone a
-    signal must not change how it ends.
+    signal must not change how it ends.  While Python ends it would: it takes away all
+    that is called at a signal, but lets be ignored what is.
 
     :param reload: called by the reactor when there was a SIGHUP.
     """
@@ -38,6 +39,7 @@ class Signals:
     def take(self) -> None:
         """Take the signals, when the reactor has begun to run and has taken its own."""
         self._reactor.addSystemEventTrigger("before", "shutdown", self._stops)
+        self._reactor.addSystemEventTrigger("after", "shutdown", ignore_all)
         signal.signal(signal.SIGTERM, self._terminated)
         self._interrupt = signal.getsignal(signal.SIGINT)
         if callable(self._interrupt):  # else it is ignored, as in the background
@@ -71,3 +73,9 @@ class Signals:
     def _reload_unless_stopping(self) -> None:
         if not self._is_stopping:
             self._reload()
+
+
+def ignore_all() -> None:
+    """Ignore them from now on; programs that are started then do so, too."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import time
 
 from tests.integration.certificate import write_certificate
 from tests.integration.commands import TWISTD, InPlace
@@ -131,8 +132,12 @@ class ReloadTests(Configured):
         self.assertEqual(
             [self.size(c, BEARERS[1]) for c in (plain, secure)], [2000] * 2
         )
-        stopped = daemon.stop()
-        self.assertEqual(stopped.code, 0, daemon.log)
+        daemon.terminate()
+        while daemon.process.poll() is None:  # to the last moment none ends it
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.process.send_signal(signal.SIGTERM)
+            time.sleep(0.001)
+        self.assertEqual(daemon.ended().code, 0, daemon.log)
         self.assertNotIn("Traceback", daemon.log)
 
 

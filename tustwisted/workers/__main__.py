@@ -19,6 +19,7 @@ from attrs import evolve
 from twisted.logger import globalLogBeginner
 from twisted.python.reflect import namedAny
 
+from tustwisted.signals import ignore_all
 from tustwisted.workers.balance import Balance
 from tustwisted.workers.inheriting import InheritingReactor, without_activation
 from tustwisted.workers.life import Life, end_hard_with_supervisor, ignore
@@ -100,6 +101,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     service.startService()
     balance.tell(number, 0)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
+    reactor.addSystemEventTrigger("after", "shutdown", ignore_all)
     reactor.addReader(Life(reactor, LIFE_FD))
     if orders.alive_every_s is not None:
         alive = LoopingCall(wire.alive)
