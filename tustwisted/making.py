@@ -82,6 +82,7 @@ def make_daemon(
         reactor=reactor,
         counted=counted,
         most_connections=connections_of(settings),
+        watch=resource.watch,
     )
     endpoints = [
         make_endpoint(listening or AdoptingReactor(reactor), port)

@@ -20,6 +20,7 @@ from twisted.internet.tcp import Port
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.web.server import Request
 from zope.interface import implementer
 
 from tests.integration.certificate import write_certificate
@@ -231,8 +232,13 @@ class RoomTests(InMemory):
 
     def make(self, resource: Any, most: int = 2) -> None:
         """Make a site that lets two in, and let a third one wait."""
+        self.refused: list[Request] = []
         self.site = DrainingSite(
-            resource, wants=everything, reactor=self.reactor, most_connections=most
+            resource,
+            wants=everything,
+            reactor=self.reactor,
+            most_connections=most,
+            watch=self.refused.append,
         )
         self.site.accept_from(self.port)
         self.addCleanup(self.site.accept_no_more)
@@ -303,6 +309,7 @@ class RoomTests(InMemory):
         self.assertEqual(list(heads), [5])
         self.assertEqual(heads[5][b":status"], b"503")
         self.assertEqual(heads[5][b"retry-after"], b"1")
+        self.assertEqual([request.code for request in self.refused], [503])
 
 
 class KindsOfPortsTests(TestCase):

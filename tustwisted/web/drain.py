@@ -27,6 +27,7 @@ from twisted.web.server import Request
 
 from tustwisted.web.admission import Admission
 from tustwisted.web.body import Body
+from tustwisted.web.observed import watch_nothing
 from tustwisted.web.streaming import StreamingSite
 
 STREAM_LINGER_S: Final = 1.0
@@ -44,6 +45,7 @@ class DrainingSite(StreamingSite):
 
     :param counted: called with the number of its connections whenever that changes.
     :param most_connections: how many there may be: see :meth:`accept_from`.
+    :param watch: called with each request that is refused since there are too many.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class DrainingSite(StreamingSite):
         *args: Any,
         counted: Callable[[int], None] = lambda _: None,
         most_connections: int = sys.maxsize,
+        watch: Callable[[Request], None] = watch_nothing,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._counted = counted
         self._most = most_connections
+        self._watch = watch
         self._admission = Admission(self.reactor, most_connections, self._make_room)
         self._connections: set[Any] = set()
         self._idle: dict[Any, float] = {}
@@ -93,6 +97,7 @@ class DrainingSite(StreamingSite):
             lambda _: self._request_done(request, transport)
         )
         if self._running > self._most:  # a connection of HTTP/2 has many
+            self._watch(request)
             request.setHeader(b"Retry-After", b"1")
             return errorPage(503, "Busy", "try again later")
         return cast(IResource, super().getResourceFor(request))
