@@ -289,6 +289,17 @@ class RoomTests(InMemory):
         self.assertTrue(peers[0].wire.disconnected)
         self.assertFalse(peers[1].wire.disconnecting)
 
+    def test_lower_limit(self) -> None:
+        """Who was there before there may be fewer is served as before."""
+        route = Route()
+        self.make(route)
+        peers = [Peer(self.site), Peer(self.site)]
+        self.site.limit_connections(1)
+        for peer in peers:
+            peer.send(_GET)
+        self.assertEqual(len(route.requests), 2)
+        self.assertEqual(self.refused, [])
+
     def test_requests_of_http_2(self) -> None:
         """A connection of HTTP/2 has no more requests than there are connections."""
         route = Route()

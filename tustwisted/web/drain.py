@@ -96,7 +96,9 @@ class DrainingSite(StreamingSite):
         done.addBoth(  # type: ignore[unused-awaitable]
             lambda _: self._request_done(request, transport)
         )
-        if self._running > self._most:  # a connection of HTTP/2 has many
+        # A connection of HTTP/2 has many.  Who was there before the limit was lowered
+        # is served on.
+        if self._running > max(self._most, len(self._connections)):
             self._watch(request)
             request.setHeader(b"Retry-After", b"1")
             return errorPage(503, "Busy", "try again later")
