@@ -34,6 +34,7 @@ from tustwisted.service import UploadsService
 from tustwisted.stopping import StopTimes
 from tustwisted.store.named import make_named_store
 from tustwisted.systemd import Systemd
+from tustwisted.uploads.uploads import Uploads
 from tustwisted.vitals import IVitals, Vitals
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
@@ -69,31 +70,23 @@ def make_daemon(
     :param read: reads the settings again, for :meth:`DaemonService.reload`.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
-    stop_times = StopTimes(settings.shutdown_timeout)
     counting = None if settings.admin_port is None else Counting()
     uploads = make_uploads(reactor, settings, observer=counting or UNOBSERVED)
-    web = settings.web
-    resource = TusResource(uploads.uploads, web)
-    site = DrainingSite(
-        below(settings.base_path, resource, web.cors, resource.watch),
-        wants=everything,  # beside the base path, too: what is refused is not kept
-        idle_timeout_s=settings.idle_timeout,
-        header_limits=settings.header_limits,
-        reactor=reactor,
-        counted=counted,
-        most_connections=connections_of(settings),
-        watch=resource.watch,
-    )
+    site = _make_site(reactor, settings, uploads.uploads, counted)
     endpoints = [
         make_endpoint(listening or AdoptingReactor(reactor), port)
         for port in settings.endpoints
     ]
-    renewed = [e for _, e in endpoints if isinstance(e, RenewedEndpoint)]
     admin = None
     if counting is not None:
-        vitals = Vitals(uploads.uploads, counting, lambda: site.connections)
         show = show or partial(make_admin, reactor, settings)
-        admin = show(vitals)
+        admin = show(Vitals(uploads.uploads, counting, lambda: site.connections))
+    systemd = systemd or Systemd(reactor)
+    renewed = [e for _, e in endpoints if isinstance(e, RenewedEndpoint)]
+    parts = ServingParts(uploads, site, renewed, connections_of)
+    reloading = Reloading(
+        read or (lambda: settings), settings, parts, systemd, speaks=role is None
+    )
     return DaemonService(
         clock=reactor,
         uploads=uploads,
@@ -105,7 +98,7 @@ def make_daemon(
         is_open=not settings.asks_who,
         end_hard_in_time=partial(
             end_hard_after,
-            stop_times.whole_s,
+            settings.shutdown_timeout,
             goes_on=reactor.running,  # it is an application's, which has made this
         ),
         failed=failed,
@@ -113,15 +106,26 @@ def make_daemon(
         recovers=role is None or role.is_restart,
         warns_of_place=role is None or role.speaks_for_all,
         systemd=systemd,
-        stop_times=stop_times,
-        reload=Reloading(
-            read or (lambda: settings),
-            settings,
-            ServingParts(uploads, site, renewed, connections_of),
-            systemd or Systemd(reactor),
-            speaks=role is None,
-        ).reload,
+        stop_times=StopTimes(settings.shutdown_timeout),
+        reload=reloading.reload,
         admin=admin,
+    )
+
+
+def _make_site(
+    reactor: Any, settings: Settings, uploads: Uploads, counted: Callable[[int], None]
+) -> DrainingSite:
+    web = settings.web
+    resource = TusResource(uploads, web)
+    return DrainingSite(
+        below(settings.base_path, resource, web.cors, resource.watch),
+        wants=everything,  # beside the base path, too: what is refused is not kept
+        idle_timeout_s=settings.idle_timeout,
+        header_limits=settings.header_limits,
+        reactor=reactor,
+        counted=counted,
+        most_connections=connections_of(settings),
+        watch=resource.watch,
     )
 
 
