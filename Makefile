@@ -87,7 +87,8 @@ campaign: .venv/.dev
 		tests.store.test_takeover tests.store.test_power \
 		tests.store.test_placing_crashes tests.store.test_chosen_path \
 		tests.store.test_replacement tests.store.test_concatenation \
-		tests.integration.test_concatenation_killed tests.web.test_machine
+		tests.integration.test_concatenation_killed tests.web.test_machine \
+		tests.contracts.test_lockers
 	$(BIN)/python -m tests.chaos --locker file --seconds 60 --seed 1
 	$(BIN)/python -m tests.chaos --locker redis --seconds 90 --seed 2
 

@@ -45,10 +45,8 @@ AT_ONCE_S = 5.0
 SHORT_S = 0.2
 """A wait that is meant to end in vain, and a moment in which nothing may happen."""
 
-MANY = 10_000
-"""So many locks are held at once, for at most :data:`MAX_BYTES` each."""
-
 MAX_BYTES = 1024
+"""What one of many locks that are held may cost."""
 
 CANCELLED_AFTER = (*range(12), 20, 40)
 """Turns of the reactor after which a waiter gives up."""
@@ -69,6 +67,9 @@ class LockContract(_Mixin):
 
     death_s = 0.0
     """How long the locks of a process that died may stay held, seconds."""
+
+    many = 10_000
+    """So many locks are held at once, for at most :data:`MAX_BYTES` each."""
 
     async def make_locker(self) -> ILocker:
         """Return a locker that was started; a cleanup of the test stops it."""
@@ -335,14 +336,14 @@ class LockContract(_Mixin):
     # -- many --------------------------------------------------------------------------
 
     async def test_many_locks(self) -> None:
-        """Ten thousand cost at most 1 KiB each, and no descriptor."""
+        """Many cost at most 1 KiB each, and no descriptor."""
         locker = await self.make_locker()
-        ids = [f"{number:032x}" for number in range(MANY)]
+        ids = [f"{number:032x}" for number in range(self.many)]
         (await self._take(locker)).release()
         descriptors = _descriptors()
         with _counted() as used:
             locks = await self._take_all(locker, ids)
-        self.assertLessEqual(used[0] / MANY, MAX_BYTES)
+        self.assertLessEqual(used[0] / self.many, MAX_BYTES)
         self.assertEqual(_descriptors(), descriptors)
         for lock in locks:
             lock.require_held()

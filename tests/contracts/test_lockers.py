@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from tests.campaign import tried
 from tests.valkey import Valkey
 from tustwisted.interfaces import ILocker
 from tustwisted.lock.directory import LockerKind
@@ -72,6 +73,8 @@ class RedisLockerTests(OurLockers):
 
     has_peers = True
     death_s = TTL_S
+    # While memory is traced each takes a millisecond, and all are renewed meanwhile.
+    many = tried(10_000, 2_000)
 
     def choose(self) -> LockerChoice:
         """Start a server."""
