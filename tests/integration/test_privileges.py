@@ -17,6 +17,7 @@ from tests.integration.commands import TWISTD, InPlace
 from tests.integration.content import make_bytes
 from tests.integration.daemon import is_alive, script, until
 from tests.integration.raw import LIMIT_S, Client, Response
+from tests.namespaces import need_mounts
 
 WITH_NULL = (
     *("unshare", "-rm", "sh", "-c"),
@@ -117,6 +118,7 @@ class JailTests(InPlace):
 
     def test_whole_wire(self) -> None:
         """Whatever a client asks for, nothing is missing."""
+        need_mounts("-r")
         self.jail.joinpath("dev", "null").touch()
         self.jail.joinpath("tokens").write_text(f"ann {TOKEN}\n")
         words = (*TWISTD[:-1], "--chroot=jail", "tus", f"--port={self.port}")

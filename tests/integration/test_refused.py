@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.integration.commands import TWIST, TWISTD, InPlace
 from tests.integration.daemon import free_port, twistd_tus
+from tests.namespaces import need_mounts
 from tests.valkey import Valkey
 
 BAD_VALUES = (
@@ -60,6 +61,7 @@ class RefusedTests(InPlace):
 
     def test_read_only(self) -> None:
         """A file system that cannot be written is named as such."""
+        need_mounts("-r")
         self.uploads.mkdir()
         shell = 'mount -o bind,ro uploads uploads && exec "$@"'
         command = ("unshare", "-rm", "sh", "-c", shell, "sh", *TWISTD)

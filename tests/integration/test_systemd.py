@@ -7,7 +7,6 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from unittest import SkipTest
 
 from twisted.logger import Logger
 
@@ -16,6 +15,7 @@ from tests.integration.daemon import Daemon, environment, until
 from tests.integration.raw import LIMIT_S, Client
 from tests.integration.restarts import WAYS, Held, connects
 from tests.integration.workers import WithWorkers, processes
+from tests.namespaces import need_mounts
 from tests.test_systemd import Listening
 
 ACTIVATE = "systemd-socket-activate"
@@ -126,8 +126,7 @@ class RestrictedTests(InPlace):
 
     def test_serves(self) -> None:
         """Without any privilege, and with one place to write to, uploads are stored."""
-        if not may_mount():
-            raise SkipTest("may not mount")
+        need_mounts()
         daemon = self.daemon(
             *("unshare", "--mount", "sh", "-euc", RESTRICT, "sh", str(self.place)),
             *TWISTD,
@@ -145,13 +144,6 @@ class RestrictedTests(InPlace):
         self.assertTrue(any(p == "/" and "ro" in o.split(",") for p, o in places))
         daemon.stop()
         self.assertNotIn("Traceback", daemon.log)
-
-
-def may_mount() -> bool:
-    """Whether this user may give a process mounts of its own."""
-    return (
-        subprocess.call(("unshare", "--mount", "true"), stderr=subprocess.DEVNULL) == 0
-    )
 
 
 RESTRICT = """

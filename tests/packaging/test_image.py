@@ -7,13 +7,11 @@ The steps are replayed without an engine, with the packages that are installed h
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest
-
+from tests.namespaces import need_overlays
 from tests.packaging.dockerfile import context_files
 from tests.packaging.environments import ROOT, copy_tree
 from tests.packaging.image_case import ImageCase, copy_context
@@ -59,8 +57,7 @@ class ReplayTests(ImageCase):
         self.place = Path(tempfile.mkdtemp()).resolve()
         self.addCleanup(shutil.rmtree, self.place, ignore_errors=True)
         self.place.chmod(0o755)
-        if os.getuid() != 0:
-            raise SkipTest("only root may lay a file system over another one")
+        need_overlays()
 
     def layer(self, name: str) -> Layer:
         """Make an empty stage."""

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.namespaces import need_mounts
 from tustwisted.store.durability import Durability
 from tustwisted.store.filesystem import (
     FAT_BYTES,
@@ -169,6 +170,7 @@ class LookTests(SynchronousTestCase):
 
     def test_mounted(self) -> None:
         """A small tmpfs, mounted a moment ago, is found by its directory."""
+        need_mounts("-r")
         directory = os.path.realpath(self.mktemp())
         os.makedirs(directory)
         shell = 'mount -t tmpfs -o size=1m,nr_inodes=50 x "$1" && "$0" -c "$2" "$1"'
