@@ -123,6 +123,11 @@ class Reloading:
     _is_reloading: bool = field(init=False, default=False)
     _is_asked_again: bool = field(init=False, default=False)
 
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
+
     def reload(self) -> None:
         """Begin; what comes while one goes on makes another one follow."""
         if self._is_reloading:

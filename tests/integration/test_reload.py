@@ -12,7 +12,7 @@ from tests.integration.certificate import write_certificate
 from tests.integration.commands import TWISTD, InPlace
 from tests.integration.daemon import Daemon, free_port, until
 from tests.integration.raw import Client
-from tests.integration.workers import WithWorkers, processes
+from tests.integration.workers import READY_S, WithWorkers, catches, processes
 
 TOKENS = ("ann 0123456789abcdef\n", "bob fedcba9876543210\n")
 BEARERS = [f"Authorization: Bearer {line.split()[1]}" for line in TOKENS]
@@ -145,7 +145,12 @@ class WorkersReloadTests(WithWorkers, Configured):
     """Several processes."""
 
     def test_all_workers(self) -> None:
-        """The supervisor passes it on, and says alone what needs a restart."""
+        """
+        The supervisor passes it on, and says alone what needs a restart.
+
+        A worker that takes the place of another serves as its fellows do, although the
+        file says something else by then, and nothing that can be used.
+        """
         self.write("max-size = 1000")
         daemon = self.serve(command=self.words)
         pids = processes(self.place)
@@ -163,6 +168,10 @@ class WorkersReloadTests(WithWorkers, Configured):
         self.write("max-size = 9x")
         self.hang_up(daemon, "; nothing was changed")
         self.assertEqual(len(self.lines(daemon, "nothing was changed")), 1)
+        self.until_restarted(1, self.kill_worker(1))
+        pids = processes(self.place)
+        until(lambda: catches(pids[1], signal.SIGTERM), "it runs", READY_S)
+        self.assertEqual(self.size(self.client_of(daemon, 1)), 2000)
         for pid in (daemon.pid, *pids.values()):  # as a service manager may do it
             os.kill(pid, signal.SIGHUP)
         until(

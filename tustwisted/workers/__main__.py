@@ -8,6 +8,7 @@ the words of its own command line, the orders in its environment, and open descr
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -28,6 +29,7 @@ from tustwisted.workers.role import (
     FIRST_PORT_FD,
     LIFE_FD,
     QUESTIONS_FD,
+    SETTINGS_FD,
     WIRE_FD,
     Orders,
 )
@@ -61,9 +63,10 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     # Not above: these import a reactor, or what does.
     from twisted.internet.task import LoopingCall  # noqa: PLC0415
 
+    from tustwisted.config.settings import Settings  # noqa: PLC0415
     from tustwisted.making import make_daemon  # noqa: PLC0415
-    from tustwisted.tap import Options  # noqa: PLC0415
     from tustwisted.workers.questions import answer_at  # noqa: PLC0415
+    from tustwisted.workers.words import Words  # noqa: PLC0415
 
     balance = Balance(BALANCE_FD, orders.workers)
     number = orders.number
@@ -78,10 +81,11 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             wire.failed(service.problem)
         reactor.stop()
 
+    with open(SETTINGS_FD, "rb") as file:
+        settings = Settings(**pickle.load(file))
     with _in_directory(orders.read_in):
-        options = Options()
-        options.parseOptions(sys.argv[2:])
-        settings = options.reading.settings
+        words = Words()
+        words.parseOptions(sys.argv[2:])
         ports = tuple(map(without_activation, settings.endpoints))
         service = make_daemon(
             reactor,
@@ -93,7 +97,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             role=orders.role,
             serves=wire.ready,
             counted=lambda connections: balance.tell(number, connections),
-            read=lambda: options.read().settings,
+            read=lambda: words.read().settings,
             show=lambda vitals: answer_at(reactor, QUESTIONS_FD, vitals),
         )
     # Before the supervisor is told that it serves: it may want that at once.

@@ -93,7 +93,7 @@ class Keeper:
         return self._stopped
 
     def reload(self) -> None:
-        """Let its process read the configuration again; the next one does anyway."""
+        """Let its process read the configuration again; the next one is given it."""
         if self._process is not None:
             self._process.reload()
 

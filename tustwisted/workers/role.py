@@ -22,7 +22,10 @@ BALANCE_FD = 4
 QUESTIONS_FD = 5
 """In a worker: a socket by which the supervisor asks how it is."""
 
-FIRST_PORT_FD = 6
+SETTINGS_FD = 6
+"""In a worker: a file with the settings in force, which are not those of the file."""
+
+FIRST_PORT_FD = 7
 """In a worker: the first of the listening sockets, in the order of the options."""
 
 VARIABLE = "_TUSTWISTED_WORKER"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import select
 import signal
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from attrs import define, field
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
@@ -30,6 +32,7 @@ from tustwisted.workers.role import (
     LIFE_FD,
     PYTHON_PATH,
     QUESTIONS_FD,
+    SETTINGS_FD,
     WIRE_FD,
     Orders,
     WorkerRole,
@@ -58,6 +61,7 @@ class Spawner:
     :param alive_every_s: how often they give a sign of life; ``None``: never.
     :param asks: takes the number of a worker and a socket by which to ask it, which it
         closes.
+    :param settings: tells those in force, by their attributes.
     """
 
     _reactor: Any
@@ -68,6 +72,7 @@ class Spawner:
     _orphan_s: float
     _alive_every_s: float | None = None
     _asks: Callable[[int, socket.socket], None] | None = None
+    _settings: Callable[[], Mapping[str, Any]] = dict
     _balance_fd: int = field(init=False, default=-1)
     _running: set[WorkerProcess] = field(init=False, factory=set)
 
@@ -92,7 +97,9 @@ class Spawner:
     def _start(self, process: WorkerProcess, role: WorkerRole) -> None:
         ports = self._ports()
         ours, theirs = socket.socketpair()
-        with ours, theirs:
+        with ours, theirs, _unnamed_file() as settings:
+            pickle.dump(self._settings(), settings)
+            settings.seek(0)
             process.start(
                 [*COMMAND, str(role.number)],
                 self._words,
@@ -100,6 +107,7 @@ class Spawner:
                 {
                     BALANCE_FD: self._balance_fd,
                     QUESTIONS_FD: theirs.fileno(),
+                    SETTINGS_FD: settings.fileno(),
                     **dict(enumerate(ports, FIRST_PORT_FD)),
                 },
             )
@@ -264,6 +272,13 @@ class WorkerProcess(ProcessProtocol):
         if self._life is not None:
             os.close(self._life)
             self._life = None
+
+
+def _unnamed_file() -> IO[bytes]:
+    """Make a file that nobody else can open; on Linux it never comes to a disk."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("settings"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _is_well(reason: Failure) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from zope.interface import implementer
 
 from tustwisted.config.settings import Settings
@@ -54,8 +54,11 @@ def make_supervisor(
         stop_times.orphan_s,
         alive_every_s=systemd.watchdog_s and systemd.watchdog_s / 2,
         asks=None if settings.admin_port is None else vitals.ask_at,
+        settings=lambda: asdict(reloading.settings, recurse=False),
     )
     keepers = [Keeper(number, reactor, spawner) for number in range(1, workers + 1)]
+
+    reloading = Reloading(read, settings, Workers(keepers), systemd)
 
     def processes() -> dict[str, int]:
         pids = {str(keeper.number): keeper.pid for keeper in keepers}
@@ -89,7 +92,7 @@ def make_supervisor(
         failed=failed,
         systemd=systemd,
         stop_times=stop_times,
-        reload=Reloading(read, settings, Workers(keepers), systemd).reload,
+        reload=reloading.reload,
         admin=admin,
     )
 
