@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,10 +18,11 @@ from tustwisted.config.origins import ConfigurationError
 from tustwisted.config.settings import SETTINGS, Settings
 from tustwisted.disk import Disk
 from tustwisted.errors import StorageFailed
-from tustwisted.interfaces import IDataStore
+from tustwisted.hooks.functions import FunctionHook
+from tustwisted.interfaces import IDataStore, IRereads
 from tustwisted.protocol.expiration import Expiration
 from tustwisted.reloading import CannotReload, IReloads, Reloading, ServingParts
-from tustwisted.service import UploadsService
+from tustwisted.service import REREAD_S, UploadsService
 from tustwisted.store.memory import MemoryStore
 from tustwisted.systemd import Systemd
 from tustwisted.uploads.limits import Limits
@@ -175,6 +176,21 @@ class Unswept(MemoryStore):
     """A store that nobody can sweep."""
 
 
+@implementer(IRereads)
+class Rereading(FunctionHook):
+    """A hook that reads again."""
+
+    def __init__(self, name: str, read: Deferred[None]) -> None:
+        super().__init__(name, {})
+        self.read = read
+        self.reads = 0
+
+    async def reread(self) -> None:
+        """Count, and read."""
+        self.reads += 1
+        await self.read
+
+
 class ServingPartsTests(SynchronousTestCase):
     """What serves takes other settings."""
 
@@ -226,6 +242,22 @@ class ServingPartsTests(SynchronousTestCase):
         self.reload(Settings())
         self.assertEqual(self.service.uploads.limits, Limits())
         self.assertEqual(self.site._most, 100)
+
+    def test_hooks(self) -> None:
+        """A hook that fails, or has no end, keeps no other one from reading."""
+        reads: list[Deferred[None]] = [fail(StorageFailed()), Deferred(), succeed(None)]
+        hooks = [Rereading(str(number), read) for number, read in enumerate(reads)]
+        disk = Disk(self.clock)  # type: ignore[arg-type] # never started
+        self.service = UploadsService.with_store(
+            self.clock, MemoryStore(), disk, None, hooks=hooks
+        )
+        self.parts = ServingParts(self.service, self.site, [], self.most_connections)
+        reloading = Deferred.fromCoroutine(self.parts.reload(Settings()))
+        self.assertEqual(len(self.flushLoggedErrors(StorageFailed)), 1)
+        self.assertEqual([hook.reads for hook in hooks], [1, 1, 0])
+        self.clock.advance(REREAD_S)
+        self.assertEqual([hook.reads for hook in hooks], [1, 1, 1])
+        self.successResultOf(reloading)
 
     def test_refused(self) -> None:
         """If one of them cannot be, none is taken."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -36,6 +36,10 @@ from tustwisted.uploads.uploads import Uploads
 from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
+
+
+REREAD_S: Final = 10.0
+"""How long a hook may take to read again, before the next one does."""
 
 
 class StillStopping(CannotStart):
@@ -286,7 +290,15 @@ class UploadsService(Service):
         """Let the hooks read again what they can: tokens, keys, secrets."""
         for hook in self.uploads.hooks:
             if IRereads.providedBy(hook):
-                await IRereads(hook).reread()
+                await self._reread(hook)
+
+    async def _reread(self, hook: IHook) -> None:
+        try:
+            await within(REREAD_S, IRereads(hook).reread(), self.uploads.clock)
+        except WaitedTooLong:
+            log.error("hook {hook} still reads after {s} s", hook=hook.name, s=REREAD_S)
+        except Exception:  # an edge: it keeps no other one from reading
+            log.failure("hook {hook} could not read again", hook=hook.name)
 
     def stopService(self) -> Deferred[None]:
         """
