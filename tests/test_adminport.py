@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from errno import EADDRINUSE
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import CannotListenError, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -66,6 +67,17 @@ class Told:
 
     async def counts(self) -> Counts:
         raise ZeroDivisionError
+
+
+@define
+class Unlistenable:
+    """An endpoint that cannot listen."""
+
+    _why: Exception
+
+    def listen(self, _: object) -> Deferred[None]:
+        """Fail."""
+        return fail(self._why)
 
 
 class AdminCase(SynchronousTestCase):
@@ -146,6 +158,18 @@ class PagesTests(AdminCase):
         response = self.ask(self.vitals, b"/metrics")
         self.assertEqual((response.status, response.body), (500, b""))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_cannot_listen(self) -> None:
+        """The sentence of a start that fails names the option of this port."""
+        taken = CannotListenError("127.0.0.1", 1081, OSError(EADDRINUSE, "in use"))
+        endpoint: Any = Unlistenable(taken)
+        clock: Any = Clock()
+        port = AdminPort("http", endpoint, AdminResource(self.vitals), clock)
+        failure = self.failureResultOf(Deferred.fromCoroutine(port.start()))
+        self.assertEqual(
+            str(failure.value),
+            "cannot listen on 127.0.0.1:1081: in use; choose another --admin-port",
+        )
 
     def test_no_log(self) -> None:
         """What machines ask each few seconds is not logged."""

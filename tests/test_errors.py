@@ -66,7 +66,11 @@ STARTING: dict[type[CannotStart], dict[str, object]] = {
     errors.OtherLocker: {"directory": "/srv/uploads", "locker": "memory"},
     errors.LockerUnusable: {"directory": "/srv/uploads", "problem": "needs Linux"},
     errors.HookUnusable: {"option": "--hooks-dir h", "problem": "is no directory"},
-    errors.CannotListen: {"address": "tcp:80", "problem": "permission denied"},
+    errors.CannotListen: {
+        "address": "tcp:80",
+        "problem": "permission denied",
+        "option": "port",
+    },
 }
 """Every error that keeps the daemon from starting; the operator reads these."""
 

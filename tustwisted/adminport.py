@@ -181,7 +181,7 @@ class AdminPort:
 
         :raises CannotListen: that cannot be done.
         """
-        self._port = await listen_at(self._endpoint, _Few(self.site))
+        self._port = await listen_at(self._endpoint, _Few(self.site), "admin-port")
         url = url_of(self._scheme, self._port.getHost(), "/")
         log.info("health, readiness and metrics are at {url}", url=url)
 

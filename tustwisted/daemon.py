@@ -226,17 +226,18 @@ class DaemonService(Service):
 
 
 async def listen_at(
-    endpoint: IStreamServerEndpoint, factory: IProtocolFactory
+    endpoint: IStreamServerEndpoint, factory: IProtocolFactory, option: str = "port"
 ) -> IListeningPort:
     """
     Listen.
 
+    :param option: where the endpoint was given.
     :raises CannotListen: that cannot be done; it says where, and why.
     """
     try:
         return await endpoint.listen(factory)
     except (CannotListenError, OSError) as error:
-        raise CannotListen(*_plainly(error)) from error
+        raise CannotListen(*_plainly(error), option) from error
 
 
 def say_where(

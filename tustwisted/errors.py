@@ -486,6 +486,11 @@ class CannotListen(CannotStart):
 
     address: str
     problem: str
+    option: str = "port"
+    """Where it was given."""
 
     def __str__(self) -> str:
-        return f"cannot listen on {self.address}: {self.problem}; choose another --port"
+        return (
+            f"cannot listen on {self.address}: {self.problem}; choose another "
+            f"--{self.option}"
+        )
