@@ -24,6 +24,7 @@ class Reactor:
     def __init__(self) -> None:
         self.readers: set[object] = set()
         self.problem: OSError | None = None
+        self.spawned = 0
 
     def addReader(self, reader: object) -> None:
         """Add one."""
@@ -37,6 +38,7 @@ class Reactor:
         """Start none, or say why."""
         if self.problem is not None:
             raise self.problem
+        self.spawned += 1
 
 
 class Transport:
@@ -183,6 +185,18 @@ class SpawnerTests(SynchronousTestCase):
         ((number, at),) = asked
         with at:
             self.assertEqual((number, at.recv(1)), (2, b""))
+
+    def test_cannot_be_asked(self) -> None:
+        """No process runs that nobody keeps, since it cannot be asked."""
+
+        def asks(number: int, at: socket.socket) -> None:
+            at.close()
+            raise OSError(24, "Too many open files")
+
+        before = self.reactor.spawned
+        self.spawner._asks = asks
+        self.assert_nothing_stays()
+        self.assertEqual(self.reactor.spawned, before)
 
     def test_ends_whatever_was_left(self) -> None:
         """The end of a worker is told although its last words could not be heard."""

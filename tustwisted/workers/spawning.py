@@ -100,6 +100,9 @@ class Spawner:
         with ours, theirs, _unnamed_file() as settings:
             pickle.dump(self._settings(), settings)
             settings.seek(0)
+            # First: if this failed after the start, nobody would know the process.
+            if self._asks is not None:
+                self._asks(role.number, ours.dup())
             process.start(
                 [*COMMAND, str(role.number)],
                 self._words,
@@ -111,8 +114,6 @@ class Spawner:
                     **dict(enumerate(ports, FIRST_PORT_FD)),
                 },
             )
-            if self._asks is not None:
-                self._asks(role.number, ours.dup())
 
     def settle(self, is_settled: Callable[[], bool], limit_s: float) -> None:
         """
