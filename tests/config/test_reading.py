@@ -12,9 +12,15 @@ from tustwisted.config.origins import ConfigurationError
 from tustwisted.config.reading import Reading, changed, read_settings
 from tustwisted.config.setting import settings_of
 from tustwisted.config.settings import PARTS, SETTINGS, Settings
-from tustwisted.config.sources import from_environment, from_file, from_words
+from tustwisted.config.sources import (
+    from_credentials,
+    from_environment,
+    from_file,
+    from_words,
+)
 from tustwisted.lock.redis.url import parse_redis_url
 from tustwisted.protocol.events import EventType
+from tustwisted.workers.words import Words
 
 
 class ReadingCase(SynchronousTestCase):
@@ -117,6 +123,39 @@ class FormTests(ReadingCase):
             ):
                 found = given[setting.name]
                 self.assertEqual(setting.read(found.texts), expected, setting.name)
+
+    def test_every_option(self) -> None:
+        """Each setting but one is an option of the command line, maybe a short one."""
+        for setting in SETTINGS.values():
+            expected = setting.read(setting.default or (setting.example,))
+            texts = setting.default or (setting.example,)
+            if setting.is_switch:
+                expected, texts = not expected, ()
+            flags = [f"--{setting.flag}"] if setting.has_flag else []
+            if setting.short is not None:
+                flags.append(f"-{setting.short}")
+            for flag in flags:
+                words = Words()
+                words.parseOptions([flag, *texts])
+                (found,) = from_words(words.given()).values()
+                self.assertEqual(found.setting.name, setting.name)
+                self.assertEqual(setting.read(found.texts), expected, flag)
+        without = [name for name, s in SETTINGS.items() if not s.has_flag]
+        self.assertEqual(without, ["enabled"])
+
+    def test_every_credential(self) -> None:
+        """A setting is one if it is a secret, or names a file with some; no other."""
+        for setting in SETTINGS.values():
+            path = Path(self.file(setting.example, f"tus.{setting.name}"))
+            environ = {"CREDENTIALS_DIRECTORY": str(path.parent)}
+            if setting.is_secret or setting.is_credential:
+                (found,) = from_credentials(environ).values()
+                text = setting.example if setting.is_secret else str(path)
+                self.assertEqual(
+                    (found.setting.name, found.texts), (setting.name, (text,))
+                )
+            else:
+                self.assert_refused(f"tus.{setting.name}: is no secret", environ)
 
     def test_file(self) -> None:
         """Numbers, truths, texts and arrays are written as TOML has them."""
