@@ -12,10 +12,12 @@ from zope.interface import implementer
 
 from tustwisted.config.settings import Settings
 from tustwisted.daemon import say_where
+from tustwisted.disk import Disk
 from tustwisted.making import connections_of, make_admin, make_endpoint
 from tustwisted.process import end_hard_after
-from tustwisted.reloading import CannotReload, IReloads, Reloading
+from tustwisted.reloading import CannotReload, IReloads, Reloading, check_ages
 from tustwisted.stopping import StopTimes
+from tustwisted.store.named import make_named_store
 from tustwisted.systemd import Systemd
 from tustwisted.workers.inheriting import HoldingReactor
 from tustwisted.workers.keeper import Keeper
@@ -58,7 +60,8 @@ def make_supervisor(
     )
     keepers = [Keeper(number, reactor, spawner) for number in range(1, workers + 1)]
 
-    reloading = Reloading(read, settings, Workers(keepers), systemd)
+    part = Workers(keepers, partial(_check, reactor))
+    reloading = Reloading(read, settings, part, systemd)
 
     def processes() -> dict[str, int]:
         pids = {str(keeper.number): keeper.pid for keeper in keepers}
@@ -97,18 +100,33 @@ def make_supervisor(
     )
 
 
+def _check(reactor: Any, settings: Settings) -> None:
+    """Judge settings as each worker would that is to take them."""
+    connections_of(settings)
+    if settings.store is not None:
+        disk = Disk(reactor)  # never started, and nothing is opened
+        check_ages(
+            settings, make_named_store(settings.store, settings.upload_dir, disk)
+        )
+
+
 @implementer(IReloads)
 @frozen
 class Workers:
-    """What the workers serve with: each of them reads the settings itself."""
+    """
+    What the workers serve with: each of them reads the settings itself.
+
+    :param check: raises what it does when they could not take them.
+    """
 
     _keepers: Sequence[Keeper]
+    _check: Callable[[Settings], None]
 
     async def reload(self, settings: Settings) -> None:
         """See :meth:`IReloads.reload`."""
         try:
-            connections_of(settings)
-        except SystemExit as error:
+            self._check(settings)
+        except (ValueError, SystemExit) as error:
             raise CannotReload(str(error).removeprefix("tustwisted: ")) from error
         for keeper in self._keepers:
             keeper.reload()
