@@ -184,6 +184,7 @@ class TakeTests(SynchronousTestCase):
             {"WATCHDOG_USEC": "0"},
             {"WATCHDOG_USEC": "soon"},
             {"WATCHDOG_USEC": "-1"},
+            {"WATCHDOG_USEC": "9" * 5000},
             {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getppid())},
         ):
             systemd = self.take(NOTIFY_SOCKET="/run/systemd/notify", **variables)

@@ -31,6 +31,9 @@ It has room for hundreds (``net.unix.max_dgram_qlen``), and no datagram comes wi
 request, so this is for a systemd that is in trouble itself.
 """
 
+_MOST_DIGITS: Final = 20
+"""Of what systemd writes, 64 bits; int() would not take thousands."""
+
 KILLING_S: Final = 5.0
 """So long after its own hard end a process may be killed from outside."""
 
@@ -70,6 +73,7 @@ class Systemd:
             address is not None
             and watched == str(os.getpid())
             and watchdog_us.isdecimal()
+            and len(watchdog_us) <= _MOST_DIGITS
             and int(watchdog_us) > 0
         )
         return cls(clock, address, int(watchdog_us) / 1e6 if is_watched else None)
