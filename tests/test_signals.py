@@ -122,6 +122,15 @@ class SignalsTests(SynchronousTestCase):
                 found = signal.getsignal(number) == signal.SIG_IGN
                 self.assertIs(found, is_ignored, number)
 
+    def test_hung_up_during_the_start(self) -> None:
+        """A SIGHUP that comes before the reactor runs reloads when it does."""
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        Signals(self.reactor, self.reload).keep_reload()
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.reloads, 0)
+        self.reactor.turn()
+        self.assertEqual(self.reloads, 1)
+
     def test_in_the_background(self) -> None:
         """Where Ctrl-C is ignored it stays so."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -36,6 +36,10 @@ class Signals:
     _is_stopping: bool = field(init=False, default=False)
     _interrupt: Any = field(init=False, default=None)
 
+    def keep_reload(self) -> None:
+        """Keep a SIGHUP that comes during the start, which it would end, until then."""
+        signal.signal(signal.SIGHUP, self._hung_up)
+
     def take(self) -> None:
         """Take the signals, when the reactor has begun to run and has taken its own."""
         self._reactor.addSystemEventTrigger("before", "shutdown", self._stops)
@@ -44,7 +48,7 @@ class Signals:
         self._interrupt = signal.getsignal(signal.SIGINT)
         if callable(self._interrupt):  # else it is ignored, as in the background
             signal.signal(signal.SIGINT, self._interrupted)
-        signal.signal(signal.SIGHUP, self._hung_up)
+        self.keep_reload()
 
     def _terminated(self, number: int, frame: object) -> None:
         if self._is_first():

@@ -105,5 +105,8 @@ def makeService(options: Options) -> IService:
         reactor, filter(None, [*settings.endpoints, settings.admin_endpoint])
     )
     if not reactor.running:  # else an application has made it, whose signals they are
-        reactor.callWhenRunning(Signals(reactor, service.reload).take)
+        signals = Signals(reactor, service.reload)
+        if options.parent is not None:  # twistd's
+            signals.keep_reload()
+        reactor.callWhenRunning(signals.take)
     return service  # type: ignore[no-any-return]

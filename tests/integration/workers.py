@@ -57,7 +57,7 @@ def catches(pid: int, number: int) -> bool:
     """
     Whether a process has a handler for a signal.
 
-    A supervisor has one for SIGHUP as soon as its reactor runs, a moment after its
+    A supervisor has one for SIGTERM as soon as its reactor runs, a moment after its
     workers serve; until then a signal ends it in its own way.
     """
     status = Path(f"/proc/{pid}/status").read_text()
@@ -97,7 +97,7 @@ class WithWorkers(InPlace):
 
     def until_complete(self, pid: int) -> None:
         """Wait until the workers serve, and their supervisor's reactor runs."""
-        until(lambda: catches(pid, signal.SIGHUP), "it is complete", READY_S)
+        until(lambda: catches(pid, signal.SIGTERM), "it is complete", READY_S)
         self.assertEqual(set(processes(self.place)), {1, 2})
 
     def holder(self, client: Client) -> int:
