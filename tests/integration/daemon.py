@@ -15,7 +15,8 @@ import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import define, field
@@ -62,6 +63,16 @@ def until(condition: Callable[[], bool], what: str, limit_s: float = LIMIT_S) ->
             raise AssertionError(f"{what}: not within {limit_s:g} s")
         time.sleep(0.005)
     return time.monotonic() - began
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end what is started, though a shell has put us into the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_alive(pid: int) -> bool:
@@ -132,7 +143,7 @@ class Daemon:
     def launch(self) -> None:
         """Run it, and wait for nothing."""
         self._terminated_at = None
-        with open(self.place / "daemon.log", "ab") as log:
+        with open(self.place / "daemon.log", "ab") as log, heeding_interrupts():
             self.process = subprocess.Popen(
                 self.command,
                 cwd=self.place,
