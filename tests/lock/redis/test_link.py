@@ -11,6 +11,7 @@ from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionLost,
     ConnectionRefusedError,
+    DNSLookupError,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
@@ -37,6 +38,9 @@ class Network:
 
     attempts: list[tuple[Any, Deferred[Any]]] = field(factory=list)
     made: int = 0
+    says_of_cancelling: Exception = field(
+        factory=lambda: ConnectingCancelledError(None)  # as Twisted's endpoints do
+    )
 
     def connect(self, factory: Any) -> Deferred[Any]:
         """Wait for the test."""
@@ -47,7 +51,7 @@ class Network:
 
     def _cancel(self, attempt: Deferred[Any]) -> None:
         self.attempts = [each for each in self.attempts if each[1] is not attempt]
-        attempt.errback(ConnectingCancelledError(None))  # as Twisted's endpoints do
+        attempt.errback(self.says_of_cancelling)
 
     def accept(self) -> Commands:
         """Let the attempt succeed."""
@@ -252,6 +256,19 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(transport.aborted)
         self.lose(wire)
         self.successResultOf(stopping)
+
+    def test_stop_while_a_name_is_looked_up(self) -> None:
+        """Who stops then does not try again, whatever Twisted calls the end of it."""
+        self.network.says_of_cancelling = DNSLookupError()
+        self.lose(self.started())
+        self.next_attempt()
+        stopping = Deferred.fromCoroutine(self.link.stop())
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        starting = self.start()
+        self.clock.advance(LIMIT_S)
+        self.failureResultOf(starting, Unanswered)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop_while_away(self) -> None:
         """The end may come between two attempts, or in the middle of one."""

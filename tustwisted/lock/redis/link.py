@@ -9,7 +9,6 @@ from typing import Any, Generic
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IAddress,
     IReactorTime,
@@ -153,10 +152,7 @@ class Link(Generic[Wire]):
 
     async def _connect(self) -> Wire:
         wire = self._newest = self._build()
-        try:
-            await self._endpoint.connect(_Single(wire))
-        except ConnectingCancelledError:
-            raise CancelledError from None  # who cancels, or waits, knows only that one
+        await _told_apart(self._endpoint.connect(_Single(wire)))
         try:
             await self._greet(wire)
         except BaseException:
@@ -172,6 +168,27 @@ class Link(Generic[Wire]):
         nothing: Deferred[None] = Deferred()
         with suppress(WaitedTooLong):
             await within(longest_s * (1 + self._jitter()) / 2, nothing, self._clock)
+
+
+def _told_apart(connecting: Deferred[Any]) -> Deferred[Any]:
+    """
+    Let a cancellation be one, which who cancels, or waits, must be able to tell.
+
+    Twisted calls it a ConnectingCancelledError, or while it looks a name up a
+    DNSLookupError, after which somebody who had stopped would try again (26.10).
+    """
+
+    def cancel(told: Deferred[Any]) -> None:
+        told.errback(CancelledError())
+        connecting.cancel()
+
+    def tell(result: Any) -> None:
+        if not told.called:
+            told.callback(result)
+
+    told: Deferred[Any] = Deferred(cancel)
+    connecting.addBoth(tell)  # type: ignore[unused-awaitable]
+    return told
 
 
 class _Single(Factory):
