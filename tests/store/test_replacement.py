@@ -401,7 +401,7 @@ class PowerTests(StoreCase):
     def test_the_name_of_the_copy(self) -> None:
         """It is safe before a record tells of bytes that the old file has not."""
         for durability in (Durability.FINISH, Durability.STRICT):
-            for seed in range(tried(150, 50)):
+            for seed in range(tried(150, 30)):
                 files = ForgetfulFiles()
                 self.begin_frozen(files, durability)
 
