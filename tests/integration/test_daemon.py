@@ -88,7 +88,9 @@ class DaemonisedTests(InPlace):
             code, output = self.run_to_end(script("twistd"), *files, *where)
         self.assertEqual(code, 1)
         self.assertIn("cannot listen on ", output)
-        self.assertIn("Address already in use; choose another --port", log.read_text())
+        whole = "Address already in use; choose another --port"
+        # The command returns when it is told, which is before the log is.
+        until(lambda: whole in log.read_text(), "the log has all of it")
         until(lambda: not pid_file.exists(), "the pid file is removed")
 
 
