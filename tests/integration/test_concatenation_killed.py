@@ -20,7 +20,7 @@ from tests.integration.test_concatenation import SLOW_DISK, final, upload_part
 
 SWEEP_ONCE = Path(__file__).with_name("sweep_once.py")
 
-KILLS = tried(50, 10)
+KILLS = tried(50, 8)
 SEED = 2024
 
 

@@ -423,7 +423,7 @@ class DeathTests(_ConcatenationCase):
     def test_power_lost(self) -> None:
         """So it is when the power fails, where anything is promised (T-191, D13)."""
         for durability in (Durability.FINISH, Durability.STRICT):
-            for power in range(tried(20, 4)):
+            for power in range(tried(20, 3)):
                 number = 1
                 while self.die_at(number, "middle", durability, power):
                     number += 1

@@ -212,7 +212,7 @@ class PowerTests(PlacingCase):
             for moves in (False, True):
                 number, died = 1, True
                 while died:
-                    for seed in range(tried(6, 2)):
+                    for seed in range(tried(6, 1)):
                         died = self.lose_power(durability, moves, number, seed)
                     number += 1
 

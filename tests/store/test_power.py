@@ -332,7 +332,7 @@ class EveryCallTests(SynchronousTestCase):
         """If the power fails at any call, what was promised against that is there."""
         for durability in (Durability.FINISH, Durability.STRICT):
             for call in self.calls(durability):
-                for seed in range(tried(8, 2)):
+                for seed in range(tried(8, 1)):
                     world = self.end_at(durability, call, "after", seed)
                     world.lose_power(seed)
                     world.start()

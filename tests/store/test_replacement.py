@@ -391,7 +391,7 @@ class PowerTests(StoreCase):
                 self.flushLoggedErrors(Killed)
                 reached = plan.count >= plan.number
                 told = self.told, self.is_finished
-                for seed in range(tried(6, 2)):
+                for seed in range(tried(6, 1)):
                     self.told, self.is_finished = told
                     lost = files.lose_power(Random(seed))
                     self.check(lost, durability, f"{durability} {number} {seed}")
@@ -401,7 +401,7 @@ class PowerTests(StoreCase):
     def test_the_name_of_the_copy(self) -> None:
         """It is safe before a record tells of bytes that the old file has not."""
         for durability in (Durability.FINISH, Durability.STRICT):
-            for seed in range(tried(150, 30)):
+            for seed in range(tried(150, 15)):
                 files = ForgetfulFiles()
                 self.begin_frozen(files, durability)
 

@@ -274,7 +274,7 @@ class MachineTests(SynchronousTestCase):
         run_state_machine_as_test(
             Protocol,
             settings=settings(
-                max_examples=tried(100, 40),
+                max_examples=tried(100, 25),
                 stateful_step_count=40,
                 phases=tried(tuple(Phase), (Phase.explicit, Phase.generate)),
             ),
