@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from tustwisted.config.setting import Setting
+from tustwisted.config.setting import Setting, variable_of
 
 CREDENTIAL_PREFIX = "tus."
 """What the names of credentials begin with."""
@@ -45,7 +45,7 @@ class Origin:
         """Write the name of a setting as it is written there."""
         return {
             Source.FLAG: f"--{name}",
-            Source.ENVIRONMENT: f"TUS_{name.upper().replace('-', '_')}",
+            Source.ENVIRONMENT: variable_of(name),
             Source.CREDENTIAL: f"credential {CREDENTIAL_PREFIX}{name}",
             Source.FILE: name,
         }[self.source]

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from tustwisted.config.checks import Checks
 from tustwisted.config.origins import ConfigurationError, Given
-from tustwisted.config.setting import PREFIX, BadText
+from tustwisted.config.setting import BadText, variable_of
 from tustwisted.config.settings import SETTINGS, Settings
 from tustwisted.config.sources import (
     CONFIG,
@@ -22,7 +22,7 @@ from tustwisted.config.sources import (
 
 NOTHING: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
-_CONFIG_VARIABLE = PREFIX + CONFIG.upper()
+_CONFIG_VARIABLE = variable_of(CONFIG)
 
 
 @frozen

@@ -15,6 +15,11 @@ PREFIX: Final = "TUS_"
 """What the names of environment variables begin with."""
 
 
+def variable_of(name: str) -> str:
+    """Tell the environment variable of a name, be it a setting's or of its file."""
+    return PREFIX + name.upper().replace("-", "_")
+
+
 @frozen
 class Setting:
     """
@@ -53,7 +58,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """Its environment variable."""
-        return PREFIX + self.name.upper().replace("-", "_")
+        return variable_of(self.name)
 
     @property
     def attribute(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from attrs import frozen
 
 from tustwisted.config.forms import DIRECTORY, MODE, SIZE, TIME, Form, one_of
@@ -11,13 +13,12 @@ from tustwisted.protocol.extensions import Extension
 from tustwisted.protocol.filenames import FileNameTemplate, Placing
 from tustwisted.store.durability import Durability
 
-LINK, MOVE = "link", "move"
 
+class By(Enum):
+    """How a finished file gets its name."""
 
-def _parse_by(text: str) -> str:
-    if text not in (LINK, MOVE):
-        raise ValueError("must be link or move")
-    return text
+    LINK = "link"
+    MOVE = "move"
 
 
 def _parse_template(text: str) -> str:
@@ -96,11 +97,11 @@ class Finishing:
         "too. A name that is taken gets a number.",
         "{filename}",
     )
-    finished_by: str = setting(
-        Form("WORD", _parse_by, choices=(LINK, MOVE)),
+    finished_by: By = setting(
+        one_of(By),
         "link: they have both names, and terminating an upload leaves that one; move: "
         "only that one.",
-        LINK,
+        By.LINK.value,
     )
     drop_records: bool = switch(
         "Once its file has that name, forget a finished upload: its URL is gone."
@@ -112,6 +113,6 @@ class Finishing:
         if self.finished_dir is None:
             return None
         # What is dropped loses its first name in the end: as good as a move.
-        moves = self.finished_by == MOVE and not self.drop_records
+        moves = self.finished_by is By.MOVE and not self.drop_records
         template = FileNameTemplate(self.finished_name)
         return Placing(template, moves, self.drop_records)
