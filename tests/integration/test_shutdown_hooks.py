@@ -128,12 +128,12 @@ STUBBORN = dedent(
 class NoEndTests(SynchronousTestCase):
     """Something does not come to its end."""
 
-    def test_hook_that_heeds_nothing(self) -> None:
-        """The end comes in time, says what is busy, and is no success (T-241)."""
+    def gives_up(self, hook: str) -> Daemon:
+        """Stop a daemon whose hook was asked: that ends in time, and is no success."""
         place, port = place_of(self), free_port()
-        place.joinpath("stubborn.py").write_text(STUBBORN)
+        place.joinpath("hook_of_ours.py").write_text(hook)
         words = (script("twistd"), "-n", "--pidfile=", "tus", "--port", str(port))
-        more = ("--hooks-python", "stubborn:make_hook", "--shutdown-timeout", "1s")
+        more = ("--hooks-python", "hook_of_ours:make_hook", "--shutdown-timeout", "1s")
         daemon = Daemon(self, (*words, *more), port, place, place / "uploads")
         daemon.variables = {"PYTHONPATH": str(place)}
         daemon.start()
@@ -142,6 +142,11 @@ class NoEndTests(SynchronousTestCase):
         stopped = daemon.stop()
         self.assertEqual(stopped.code, 1, daemon.log)
         self.assertLess(stopped.took_s, GRACE_S / 2)
+        return daemon
+
+    def test_hook_that_heeds_nothing(self) -> None:
+        """The end comes in time, says what is busy, and is no success (T-241)."""
+        daemon = self.gives_up(STUBBORN)
         self.assertIn("uploads are still busy after 0.9 s", daemon.log)
 
     def test_hard_end(self) -> None:
@@ -162,18 +167,7 @@ class NoEndTests(SynchronousTestCase):
 
     def test_thread_of_a_hook(self) -> None:
         """A thread of the reactor in which a hook hangs does not outlast the time."""
-        place, port = place_of(self), free_port()
-        place.joinpath("blocking.py").write_text(BLOCKING)
-        words = (script("twistd"), "-n", "--pidfile=", "tus", "--port", str(port))
-        more = ("--hooks-python", "blocking:make_hook", "--shutdown-timeout", "1s")
-        daemon = Daemon(self, (*words, *more), port, place, place / "uploads")
-        daemon.variables = {"PYTHONPATH": str(place)}
-        daemon.start()
-        daemon.client().begin("POST", "/files/", "Upload-Length: 0")
-        until(place.joinpath("asked").exists, "the hook is asked")
-        stopped = daemon.stop()
-        self.assertEqual(stopped.code, 1, daemon.log)
-        self.assertLess(stopped.took_s, GRACE_S / 2)
+        self.gives_up(BLOCKING)
 
 
 HARD_END = dedent(
