@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from zope.interface import directlyProvides, providedBy
 
 
@@ -20,3 +21,22 @@ class AlteredReactor:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
+
+
+class WrappingReactor(AlteredReactor):
+    """Listens with TLS as it listens without, with another factory."""
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: IProtocolFactory,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+    ) -> IListeningPort:
+        """See :meth:`twisted.internet.interfaces.IReactorSSL.listenSSL`."""
+        # Not above: it needs pyOpenSSL, which those without TLS may not have.
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415
+
+        secure = TLSMemoryBIOFactory(contextFactory, False, factory)
+        return self.listenTCP(port, secure, backlog, interface)  # type: ignore[no-any-return]

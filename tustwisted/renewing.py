@@ -27,7 +27,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from tustwisted.altered import AlteredReactor
+from tustwisted.altered import WrappingReactor
 from tustwisted.smallfile import check_small
 
 log = Logger()
@@ -135,8 +135,8 @@ def _factory_of(
     return taking.factory
 
 
-class _WithFactory(AlteredReactor):
-    """Needs nothing but a factory to listen with TLS."""
+class _WithFactory(WrappingReactor):
+    """Tells with which factory somebody wants to listen."""
 
     def listenTCP(
         self,
@@ -150,21 +150,6 @@ class _WithFactory(AlteredReactor):
             factory,
             lambda other: self._reactor.listenTCP(port, other, backlog, interface),
         )
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """See :meth:`twisted.internet.interfaces.IReactorSSL.listenSSL`."""
-        # Not above: it needs pyOpenSSL, which those without TLS may not have.
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415
-
-        secure = TLSMemoryBIOFactory(contextFactory, False, factory)
-        return self.listenTCP(port, secure, backlog, interface)
 
     def _listen(
         self,

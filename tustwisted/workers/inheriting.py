@@ -15,9 +15,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.protocol import Factory
 
-from tustwisted.altered import AlteredReactor
+from tustwisted.altered import AlteredReactor, WrappingReactor
 from tustwisted.workers.sharing import SharedPort
 
 _SYSTEMD = re.compile(r"^(haproxy:)?systemd(\\?):.*$")
@@ -96,7 +95,7 @@ class HoldingReactor(AlteredReactor):
         return port  # type: ignore[no-any-return]
 
 
-class InheritingReactor(AlteredReactor):
+class InheritingReactor(WrappingReactor):
     """
     Listens on what was inherited, whatever is asked for, in the same order.
 
@@ -124,20 +123,6 @@ class InheritingReactor(AlteredReactor):
     ) -> IListeningPort:
         """See :meth:`twisted.internet.interfaces.IReactorTCP.listenTCP`."""
         return self._listen(factory)
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: Factory,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """See :meth:`twisted.internet.interfaces.IReactorSSL.listenSSL`."""
-        # Not above: it needs pyOpenSSL, which those without TLS may not have.
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415
-
-        return self._listen(TLSMemoryBIOFactory(contextFactory, False, factory))
 
     def listenUNIX(
         self,
