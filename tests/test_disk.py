@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from tustwisted.disk import SHY_S, SLOW_S, Disk
+from tustwisted.disk import Disk
 from tustwisted.interfaces import IDisk
+from tustwisted.patience import LOST_S, SPARED_S
 
 
 class DiskTests(TestCase):
@@ -21,7 +22,8 @@ class DiskTests(TestCase):
     def setUp(self) -> None:
         """Start a disk whose time is set by hand."""
         self.now = 0.0
-        self.disk = Disk(reactor, lambda: self.now)  # type: ignore[arg-type]  # zope's
+        self.waits = 0
+        self.disk = Disk(reactor, lambda: self.now, lambda: self.waits)  # type: ignore[arg-type]  # zope's
         self.disk.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.disk.stop()))
 
@@ -35,19 +37,35 @@ class DiskTests(TestCase):
             await self.disk.quick(threading.current_thread), threading.main_thread()
         )
 
-    async def test_slow_call_sends_the_next_ones_to_threads(self) -> None:
-        """After a slow call the reactor is spared for a while, then used again."""
+    async def run_quick(self, took_s: float = 0.0, *, waits: bool = True) -> bool:
+        """Make one short call; tell whether it ran in the reactor's thread."""
 
-        def stall() -> None:
-            self.now += SLOW_S * 2
+        def call() -> bool:
+            self.now += took_s
+            self.waits += waits
+            return threading.current_thread() is threading.main_thread()
 
-        await self.disk.quick(stall)
+        return await self.disk.quick(call)
+
+    async def test_slow_disk_spares_the_reactor(self) -> None:
+        """When calls have waited for too long they go to threads, and come back."""
+        await self.run_quick(LOST_S * 1.01)
         thread = await self.disk.quick(threading.current_thread)
         self.assertTrue(thread.name.startswith("PoolThread-tustwisted-write"))
-        self.now += SHY_S * 2
-        self.assertIs(
-            await self.disk.quick(threading.current_thread), threading.main_thread()
-        )
+        self.now += SPARED_S
+        self.assertTrue(await self.run_quick())
+
+    async def test_calls_that_did_not_wait_are_no_slow_disk(self) -> None:
+        """Who was only displaced by another process goes on in the reactor."""
+        for _ in range(100):
+            await self.run_quick(LOST_S, waits=False)
+        self.assertTrue(await self.run_quick())
+
+    async def test_calls_in_threads_do_not_count(self) -> None:
+        """What a thread waits for, were it the interpreter, keeps no call away."""
+        await self.run_quick(LOST_S * 1.01)
+        self.assertFalse(await self.run_quick(SPARED_S))
+        self.assertTrue(await self.run_quick())
 
     async def test_writing_and_syncing_have_threads_of_their_own(self) -> None:
         """A sync never takes the thread of a write, nor the reverse."""

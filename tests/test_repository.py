@@ -27,7 +27,7 @@ LAYERS = (
         "named",
         "smallfile",
     },
-    {"receive", "store", "lock", "hooks", "auth", "disk", "metrics"},
+    {"receive", "store", "lock", "hooks", "auth", "disk", "patience", "metrics"},
     {"uploads"},
     {"web"},
 )

@@ -21,15 +21,10 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from tustwisted.interfaces import IDisk
+from tustwisted.patience import LONG_S, Patience, times_waited
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-SLOW_S = 0.002
-"""A call in the reactor that takes longer has kept everybody else waiting."""
-
-SHY_S = 1.0
-"""After a slow call the reactor is spared for so long; the threads go on measuring."""
 
 THREADS = 4
 """In each pool: enough to keep a disk busy, few enough to share two cores."""
@@ -53,11 +48,14 @@ class Disk:
 
     Before ``start`` and after ``stop`` they run in place: a service that starts may be
     ahead of the reactor, and what fails then should end it with a sentence.
+
+    :param times_waited: counts how often the thread that calls it has waited so far.
     """
 
     _reactor: IReactorFromThreads
     _seconds: Callable[[], float] = time.monotonic
-    _in_place_from: float = field(init=False, default=0.0)
+    _times_waited: Callable[[], int] = times_waited
+    _patience: Patience = field(init=False, factory=Patience)
     _pools: dict[str, ThreadPool] = field(init=False, factory=dict)
 
     def start(self) -> None:
@@ -92,9 +90,16 @@ class Disk:
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run a short call; see :class:`tustwisted.interfaces.IDisk`."""
-        if self._seconds() >= self._in_place_from:
-            return self._timed(f, *args, **kwargs)
-        return await self.write(lambda: self._timed(f, *args, **kwargs))
+        began_s = self._seconds()
+        if began_s < self._patience.spared_until_s:
+            return await self._in_thread("write", f, *args, **kwargs)
+        waited = self._times_waited()
+        try:
+            return f(*args, **kwargs)
+        finally:
+            ended_s = self._seconds()
+            if ended_s - began_s > LONG_S and self._times_waited() != waited:
+                self._patience.waited(ended_s - began_s, ended_s)
 
     async def write(
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
@@ -131,12 +136,3 @@ class Disk:
         if pool is None:
             return f(*args, **kwargs)
         return await deferToThreadPool(self._reactor, pool, f, *args, **kwargs)
-
-    def _timed(self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        began = self._seconds()
-        try:
-            return f(*args, **kwargs)
-        finally:
-            ended = self._seconds()
-            if ended - began > SLOW_S:
-                self._in_place_from = ended + SHY_S
