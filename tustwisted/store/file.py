@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from threading import Event
 
-from attrs import define, field
+from attrs import define, evolve, field
 from zope.interface import implementer
 
 from tustwisted.abilities import (
@@ -19,6 +19,7 @@ from tustwisted.abilities import (
     IFences,
     IPlaces,
     IReads,
+    IRemembers,
     ISearch,
     ISweeps,
     IUploadReader,
@@ -47,7 +48,7 @@ from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
-from tustwisted.store.shelf import Shelf
+from tustwisted.store.shelf import Known, Shelf
 
 
 @implementer(
@@ -58,6 +59,7 @@ from tustwisted.store.shelf import Shelf
     IFences,
     IPlaces,
     IReads,
+    IRemembers,
     ISweeps,
     IVerifiesChunks,
     IHasRoom,
@@ -298,9 +300,16 @@ class FileStore:
     async def claim(self, upload_id: str) -> FileClaim:
         """See :meth:`tustwisted.abilities.IFences.claim`."""
         shelf = await claim(self._shelf, self._disk, upload_id)
+        return FileClaim(self._with(shelf), shelf, self._disk, upload_id)
+
+    def remembering(self, upload_id: str) -> FileStore:
+        """See :meth:`tustwisted.abilities.IRemembers.remembering`."""
+        return self._with(evolve(self._shelf, known=Known(upload_id)))
+
+    def _with(self, shelf: Shelf) -> FileStore:
         store = copy(self)
         store._shelf = shelf
-        return FileClaim(store, shelf, self._disk, upload_id)
+        return store
 
     async def awaiting_finish(self) -> Sequence[str]:
         """
