@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import StringIO
 
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
@@ -22,6 +23,20 @@ def said(events: Sequence[LogEvent]) -> list[str]:
         for event in events
         if "upload_id" in event
     ]
+
+
+class RequestLogTests(TusCase):
+    """A line as web servers write it, for what no other line tells."""
+
+    def test_refused(self) -> None:
+        """Only requests that are refused leave one."""
+        log = self.server.site.logFile = StringIO()
+        path = self.server.create(5)
+        self.server.ask(patch(path, 0, body=b"hello"))
+        self.server.ask(message(b"GET", path))
+        self.assertEqual(log.getvalue(), "")
+        self.server.ask(message(b"HEAD", BASE + b"x"))
+        self.assertIn('"HEAD /files/x HTTP/1.1" 404 ', log.getvalue())
 
 
 class LifeLogTests(TusCase):
