@@ -16,7 +16,7 @@ from typing import Any, Final
 LATE: Final = (
     "encodings.ascii",
     "encodings.utf_8_sig",  # of token files
-    "encodings.idna",  # of the host of every request, by Klein
+    "encodings.idna",  # of host names, by socket.getaddrinfo
 )
 """What Python would import in the middle of a request, or of the start."""
 

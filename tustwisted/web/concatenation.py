@@ -114,7 +114,6 @@ def set_concat(request: Request, upload: UploadInfo) -> None:
     if upload.is_partial:
         request.setHeader(HEADER.encode(), b"partial")
     elif upload.is_final:
-        # Klein has moved the first segment of the id over, too.
-        mount = (request.prepath or [])[:-1]
+        mount = request.prepath or ()
         header = upload.concat_header or write_final(upload.partial_uploads, mount)
         request.setHeader(HEADER.encode(), header.encode("ascii"))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 
 from tustwisted.errors import (
     InvalidHost,
@@ -22,6 +21,7 @@ from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
+from tustwisted.web.dispatch import Dispatch
 from tustwisted.web.methods import creation_methods, upload_methods
 from tustwisted.web.observed import Watch, watch_nothing
 from tustwisted.web.override import override_method
@@ -54,33 +54,43 @@ class TusResource(Resource):
         self._uploads = uploads
         self._cors = settings.cors
         self._settings = settings
-        self._routes = TusRoutes(uploads, BodySource(), settings).app.resource()
+        routes = TusRoutes(uploads, BodySource(), settings)
+        self._take_route = Dispatch(routes.app, routes.failed)
         self.watch = Watch(uploads.observer, uploads.clock)
 
     def render(self, request: Request) -> bytes | int:
-        """Judge what needs no route, in the order of T-271, then take the route."""
+        """Judge what needs no route, then take the route."""
         override_method(request)  # refuses nothing: a name that is none is a 405
         self.watch(request)
         begin_answer(request, self._cors)
         try:
-            _check_coding(request)
-            _check_host(request)
-            if not self._uploads.is_running:
-                raise ServerShutdown  # for what asks no upload, too (D12)
-            _check_expectation(request)
-            if self._cors is not None:
-                check_origin(request, self._cors)
-                if is_preflight(request):
-                    request.postpath = []  # whatever the URL: no upload is looked at
-            check_version(
-                request.method.decode("latin-1"),
-                values(request, b"Tus-Resumable"),
-            )
-            _check_path(request)
-            _check_method(request, self._uploads, self._settings)
+            upload_id = self._judge(request)
         except TusError as error:
             return respond_with(request, error)
-        return cast("int", self._routes.render(request))
+        self._take_route(request, upload_id)
+        return NOT_DONE_YET
+
+    def _judge(self, request: Request) -> str:
+        """
+        Refuse what needs no route for that, in the order of T-271.
+
+        :returns: the id of the upload that it is about; empty: the creation URL.
+        """
+        _check_coding(request)
+        _check_host(request)
+        if not self._uploads.is_running:
+            raise ServerShutdown  # for what asks no upload, too (D12)
+        _check_expectation(request)
+        if self._cors is not None:
+            check_origin(request, self._cors)
+            if is_preflight(request):
+                request.postpath = []  # whatever the URL: no upload is looked at
+        check_version(
+            request.method.decode("latin-1"), values(request, b"Tus-Resumable")
+        )
+        upload_id = _upload_id(request)
+        _check_method(request, upload_id, self._uploads, self._settings)
+        return upload_id
 
 
 class Nowhere(Resource):
@@ -177,26 +187,27 @@ def _check_expectation(request: Request) -> None:
         raise UnmetExpectation
 
 
-def _check_path(request: Request) -> None:
-    """Refuse what can be no upload, before Klein looks at the method (T-269)."""
-    if not request.postpath:
-        request.postpath = [b""]  # the mount without its trailing slash (T-052)
-    path = b"/".join(request.postpath)
+def _upload_id(request: Request) -> str:
+    """Take it out of the path; empty at the mount, with or without a slash (T-052)."""
+    path = b"/".join(request.postpath or ()).decode("latin-1")
     if not request.path.startswith(b"/"):
         raise UploadNotFound  # Twisted cuts the first byte off, whatever it is
-    if path and not is_upload_id(path.decode("latin-1")):
-        raise UploadNotFound
+    if path and not is_upload_id(path):
+        raise UploadNotFound  # rather than a method that is not allowed (T-269)
+    return path
 
 
-def _check_method(request: Request, uploads: Uploads, settings: WebSettings) -> None:
+def _check_method(
+    request: Request, upload_id: str, uploads: Uploads, settings: WebSettings
+) -> None:
     """
-    Refuse what the URL does not take; methods have a case, which Klein does not see.
+    Refuse what the URL does not take; methods have a case.
 
     Spec: RFC 9110, section 9.1; rows T-063, T-064, T-270.
     """
-    if request.postpath == [b""]:
-        allowed = creation_methods(uploads)
-    else:
+    if upload_id:
         allowed = upload_methods(uploads, settings)
+    else:
+        allowed = creation_methods(uploads)
     if request.method.decode("latin-1") not in allowed:
         raise MethodNotAllowed(allowed)

@@ -8,10 +8,8 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.server import Request
-from werkzeug.exceptions import NotFound
 
 from tustwisted.errors import (
     ChecksumMismatch,
@@ -21,7 +19,6 @@ from tustwisted.errors import (
     InvalidContentType,
     TusError,
     UnsupportedChecksum,
-    UploadNotFound,
     UploadStopped,
     UploadTooLarge,
 )
@@ -243,29 +240,22 @@ class TusRoutes:
         request.setResponseCode(204)
         return merge_success(request, caller)
 
-    @app.handle_errors(TusError)
-    def refuse(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer with the error's row of the table, or as the hook that refused."""
-        error = failure.value
-        assert isinstance(error, TusError)
-        return merge_error(request, error, respond_with(request, error))
+    def failed(self, request: Request, error: Exception) -> bytes:
+        """
+        Answer for what a route has raised, while it is being handled.
 
-    @app.handle_errors(NotFound)
-    def find_nothing(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer for a URL below the mount that no upload can have."""
-        return respond_with(request, UploadNotFound())
-
-    @app.handle_errors(Exception)
-    def fail(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer for a fault of ours: logged here, not told there (T-266)."""
+        An error of ours has its row of the table, or what the hook said that refused.
+        Any other is a fault of ours: logged here, not told there (T-266).
+        """
+        if isinstance(error, TusError):
+            return merge_error(request, error, respond_with(request, error))
         log.failure(
             "{method} {uri} failed (request {request_id})",
-            failure,
             method=request.method.decode("ascii", "replace"),
             uri=request.uri.decode("ascii", "backslashreplace"),
             request_id=_request_id(request),
         )
-        return merge_error(request, failure.value, respond_internal(request))
+        return merge_error(request, error, respond_internal(request))
 
 
 async def _outcome_of(request: Request, receiver: Receiver) -> UploadInfo:
@@ -281,7 +271,7 @@ async def _outcome_of(request: Request, receiver: Receiver) -> UploadInfo:
         raise
     except ConnectionClosed:
         log.debug("a client left while {upload} came", upload=receiver.upload.upload_id)
-        await Deferred[None]()  # nobody to answer: Klein cancels this in a moment
+        await Deferred[None]()  # nobody to answer: this is cancelled in a moment
         raise
 
 
