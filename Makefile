@@ -22,6 +22,8 @@
 # make events-campaign  ten minutes: a daemon is killed 120 times, then one with two
 #                 workers, and all events must reach a hook that often fails, in order
 #                 (others: .venv/bin/python -m tests.events --kills 100 --seed 3)
+# make bench      measure the daemon; beside other servers, which are fetched as their
+#                 users do: make bench PEERS="tusd node python" (docs/performance.rst)
 # make coverage   the tests with line and branch coverage
 # make lock       pin the newest allowed dependencies in requirements/
 # make clean      remove what make made; uploads/ stays
@@ -44,7 +46,7 @@ COMPILE := .venv/lock/bin/uv --no-config pip compile --quiet --upgrade --univers
 # anew, 0.3 s of processor time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types docs config-docs trial test-clients test-install \
+.PHONY: run test lint types docs config-docs trial test-clients test-install bench \
 	test-image fuzz campaign events-campaign coverage lock clean
 
 # No pid file: one left by a killed server could name a living process by chance.
@@ -100,6 +102,9 @@ events-campaign: .venv/.dev
 	$(BIN)/python -m tests.events --kills 120 --seed 1
 	$(BIN)/python -m tests.events --kills 120 --seed 2 --workers 2
 
+bench: .venv/.run
+	$(BIN)/python -m bench $(PEERS) $(ARGS)
+
 coverage: .venv/.dev
 	$(BIN)/python -W default -m coverage run -m twisted.trial $(TESTS)
 	$(BIN)/coverage report
@@ -113,7 +118,8 @@ lock: .venv/.made
 
 clean:
 	rm -rf .venv build dist *.egg-info docs/_build _trial_temp* .coverage
-	rm -rf $(JS)/node_modules .hypothesis .mypy_cache .ruff_cache twisted/plugins/dropin.cache
+	rm -rf $(JS)/node_modules bench/peers/node/node_modules
+	rm -rf .hypothesis .mypy_cache .ruff_cache twisted/plugins/dropin.cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.made:

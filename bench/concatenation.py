@@ -20,7 +20,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bench.one_patch import Process, answer, start_daemon
+from bench.processes import Process
+from bench.servers import start_daemon
+from bench.wire import answer
 
 _MIB = 2**20
 

@@ -39,7 +39,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from bench.one_patch import Process
+from bench.processes import Process
 
 SIZE_BYTES = 4096
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.one_patch import Process
+from bench.processes import Process
 from tests.integration.daemon import environment, free_port, script, until
 from tests.integration.raw import Client
 from tests.valkey import binary

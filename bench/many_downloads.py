@@ -1,9 +1,9 @@
 """
-What downloads cost the daemon: many slow readers at once, and one fast one.
+What many slow readers at once cost the daemon.
 
-Run ``python -m bench.many_downloads [--readers 2000] [--rounds 3]``.  A slow reader
-reads the headers and 16 bytes, and then nothing.  The fast one takes 1 GiB into a
-buffer; beside it stands a bare loop that reads the same file and sends it.
+Run ``python -m bench.many_downloads [--readers 2000]``.  A slow reader reads the
+headers and 16 bytes, and then nothing.  A fast one is a scenario of the benchmark:
+``python -m bench --only get``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import re
 import resource
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,28 +23,15 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bench.one_patch import Figures, Process, answer, show, start_daemon
+from bench.processes import Process
+from bench.servers import start_daemon
+from bench.wire import answer
 
 _MIB = 2**20
 _GIB = 2**30
 
 _SETTLED_S = 1.0
 """Nothing has changed for so long: all that will be read has been read."""
-
-_LOOP = """
-import os, socket, sys
-server = socket.create_server(("127.0.0.1", 0))
-print(server.getsockname()[1], flush=True)
-while True:
-    client = server.accept()[0]
-    client.recv(65536)
-    fd = os.open(sys.argv[1], os.O_RDONLY)
-    client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
-    while piece := os.read(fd, 69632):
-        client.sendall(piece)
-    client.close()
-    os.close(fd)
-"""
 
 
 @frozen
@@ -140,26 +126,6 @@ def measure_slow(port: int, pid: int, path: str, readers: int, name: str) -> Non
     )
 
 
-def measure_fast(port: int, pid: int, path: str, size: int) -> Figures:
-    """Take everything as fast as it comes."""
-    process = Process(pid)
-    process.forget_peak()
-    idle, cpu, began = process.memory_kib("VmRSS"), process.cpu_s(), time.monotonic()
-    buffer = bytearray(_MIB)
-    got = 0
-    with begin_get(port, path) as client:
-        while got < size:
-            n = client.recv_into(buffer)
-            assert n, "the server left"
-            got += n
-    seconds = time.monotonic() - began
-    return Figures(
-        size / _MIB / seconds,
-        (process.cpu_s() - cpu) / (size / 2**30),
-        (process.memory_kib("VmHWM") - idle) / 1024,
-    )
-
-
 @contextmanager
 def daemon_in(directory: str) -> Iterator[tuple[int, int, Path]]:
     """Run a daemon; gives its port, its process and its directory."""
@@ -175,43 +141,10 @@ def daemon_in(directory: str) -> Iterator[tuple[int, int, Path]]:
         daemon.wait(20)
 
 
-@contextmanager
-def loop_over(path: str) -> Iterator[tuple[int, int]]:
-    """Run the bare loop; gives its port and its process."""
-    command = [sys.executable, "-c", _LOOP, path]
-    loop = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert loop.stdout is not None
-        yield int(loop.stdout.readline()), loop.pid
-    finally:
-        loop.terminate()
-        loop.wait(20)
-
-
-def compare_fast(directory: str, rounds: int) -> None:
-    """Print what one fast reader of 1 GiB costs us, and what the loop."""
-    written = f"{directory}/written"
-    with open(written, "wb") as file:
-        for _ in range(1024):
-            file.write(os.urandom(_MIB))
-    with daemon_in(directory) as (port, pid, uploads), loop_over(written) as loop:
-        path = put(port, uploads, _GIB)
-        stored = uploads / path.rpartition("/")[2]
-        stored.unlink()
-        os.link(written, stored)
-        ours, bare = [], []
-        for _ in range(rounds):
-            ours.append(measure_fast(port, pid, path, _GIB))
-            bare.append(measure_fast(*loop, path, _GIB))
-    show("tustwisted, GET", ours)
-    show("read and send loop", bare)
-
-
 def main() -> None:
-    """Measure both kinds of reader."""
+    """Measure readers of a small upload and of a large one."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--readers", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -224,9 +157,6 @@ def main() -> None:
             path = put(port, uploads, size)
             for readers in (40, options.readers):  # at first to warm the code up
                 measure_slow(port, pid, path, readers, name)
-    if options.rounds:
-        with tempfile.TemporaryDirectory(dir=".") as directory:
-            compare_fast(directory, options.rounds)
 
 
 if __name__ == "__main__":

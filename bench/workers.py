@@ -50,7 +50,8 @@ from typing import Any
 
 from attrs import define, field
 
-from bench.one_patch import Process, answer
+from bench.processes import Process
+from bench.wire import answer
 from tustwisted.config.settings import Settings
 from tustwisted.workers.balance import Balance, shared_memory
 

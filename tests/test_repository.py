@@ -110,8 +110,9 @@ class LayoutTests(SynchronousTestCase):
         """The locked requirements are names, versions and hashes, from any index."""
         for path in (ROOT / "requirements").iterdir():
             self.assertNotRegex(path.read_text(), r"://|(?m:^\s*-(?!-hash=))")
-        lock = ROOT / "tests" / "clients" / "js" / "package-lock.json"
-        self.assertNotIn("://", lock.read_text())
+        for place in ("tests/clients/js", "bench/peers/node"):
+            lock = ROOT / place / "package-lock.json"
+            self.assertNotIn("://", lock.read_text())
 
 
 class ImportTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+"""Clients that are never the bottleneck."""

@@ -1,0 +1,134 @@
+"""One session: all servers in turns, round by round, so that a mood hits all alike."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from bench import machine
+from bench.content import Content
+from bench.samples import Sample, Series
+from bench.scenarios import Scale, Scenario, Trial
+from bench.servers import CannotServe, Server, serving
+from bench.wire import WrongAnswer
+
+_FAILURES = (CannotServe, WrongAnswer, OSError)
+
+
+@frozen
+class Row:
+    """A server in a session."""
+
+    server: Server
+    is_ours: bool = False
+    """A wrong answer ends the session; of another server it gives an empty cell."""
+
+    only_uploads: bool = False
+    """It is there for the scenarios in which durability matters."""
+
+    @property
+    def name(self) -> str:
+        """The name of the server."""
+        return self.server.name
+
+    def is_in(self, scenario: Scenario) -> bool:
+        """Whether a scenario's table has this row."""
+        return scenario.is_upload or not self.only_uploads
+
+
+@define(eq=False)
+class Session:
+    """Runs scenarios against servers and keeps what they gave."""
+
+    rows: Sequence[Row]
+    scenarios: Sequence[Scenario]
+    scale: Scale
+    place: Path
+    notes: list[str] = field(factory=list)
+    samples: dict[tuple[str, str], list[Sample]] = field(factory=dict)
+    """By the key of a scenario and the name of a server."""
+
+    cached_mib: int = 0
+    """The most that the page cache held, MiB."""
+
+    def install(self) -> None:
+        """Fetch all servers; leave out whom the machine cannot have."""
+        there = []
+        for row in self.rows:
+            try:
+                row.server.install()
+            except CannotServe as error:
+                self._note(f"{row.name} is left out: {error}.")
+            else:
+                there.append(row)
+        self.rows = there
+
+    def run(self, rounds: int) -> None:
+        """
+        Measure all of it.
+
+        :raises WrongAnswer: one of ours did not answer as it must.
+        """
+        content = Content.make(self.scale.large_mib)
+        for number in range(rounds):
+            for scenario in self.scenarios:
+                if scenario.rounds is None or number < scenario.rounds:
+                    for row in self._in_turn(number):
+                        if row.is_in(scenario):
+                            self._try(row, scenario, content, number)
+
+    def series(self, scenario: str, server: str) -> Series | None:
+        """What a server gave in a scenario, if it gave anything."""
+        found = self.samples.get((scenario, server))
+        return Series(tuple(found)) if found else None
+
+    def _in_turn(self, number: int) -> Iterator[Row]:
+        """Another one begins in each round."""
+        first = number % max(1, len(self.rows))
+        yield from self.rows[first:]
+        yield from self.rows[:first]
+
+    def _try(self, row: Row, scenario: Scenario, content: Content, number: int) -> None:
+        key = (scenario.key, row.name)
+        lack = row.server.lacks.get(scenario.key)
+        if number and key not in self.samples:
+            return  # it failed before
+        if lack is not None:
+            self._note(f"{row.name}, {scenario.key}: {lack}.")
+            return
+        if not machine.settle():
+            self._say("the machine goes on writing; what follows may be slower\n")
+        try:
+            sample = self._measure(row.server, scenario, content, number == 0)
+        except _FAILURES as error:
+            if row.is_ours:
+                raise WrongAnswer(f"{row.name}, {scenario.key}: {error}") from error
+            self.samples.pop(key, None)
+            self._note(f"{row.name}, {scenario.key}: {error}.")
+            return
+        self.samples.setdefault(key, []).append(sample)
+        self._say(
+            f"round {number + 1}  {scenario.key:10} {row.name:20}"
+            f" {sample.cost.wall_s:8.2f} s wall {sample.cost.cpu_s:7.2f} s CPU"
+            f" {sample.cost.above_idle_kib / 1024:7.1f} MiB above idle\n"
+        )
+
+    def _measure(
+        self, server: Server, scenario: Scenario, content: Content, is_first: bool
+    ) -> Sample:
+        with serving(server, self.place) as running:
+            sample = scenario.run(Trial(running, content, self.scale, is_first))
+            self.cached_mib = max(self.cached_mib, machine.meminfo()["Cached"] // 1024)
+        return sample
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+        self._say(f"{sentence}\n")
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
