@@ -18,6 +18,7 @@ LAYERS = (
     {"protocol"},
     {
         "interfaces",
+        "lending",
         "abilities",
         "observing",
         "outcome",

@@ -39,6 +39,11 @@ class SlowFiles(OsFiles):
         time.sleep(WRITE_S)
         return super().pwritev(fd, buffers, offset)
 
+    def splice(self, pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+        """Write what is in a pipe, slowly."""
+        time.sleep(WRITE_S)
+        return super().splice(pipe, fd, size_bytes, offset)
+
     def copy_range(
         self,
         source: int,

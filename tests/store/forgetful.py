@@ -10,6 +10,7 @@ a size without its bytes (zeros), some blocks of a write, a rename without the c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from posixpath import basename, dirname
 from random import Random
@@ -181,6 +182,10 @@ class ForgetfulFiles:
         file.content.extend(bytes(max(0, offset - len(file.content))))
         file.content[offset : offset + len(added)] = added
         return len(added)
+
+    def splice(self, pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+        """Write what is in the pipe."""
+        return self.pwritev(fd, [os.read(pipe, size_bytes)], offset)
 
     def open_to_read(self, path: str) -> int:
         """Open a file."""

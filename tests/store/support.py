@@ -26,7 +26,10 @@ HELD_BYTES = 4
 
 HOST = Host("machine", "boot 1")
 TAKES_SPACE = frozenset(
-    {"create", "open", "pwritev", "copy_range", "write", "make_directory", "link"}
+    {
+        *("create", "open", "pwritev", "splice", "copy_range", "write"),
+        *("make_directory", "link"),
+    }
 )
 
 
@@ -195,6 +198,10 @@ class ShortWrites(OsFiles):
     ) -> int:
         """Write a little."""
         return super().pwritev(fd, [b"".join(buffers)[: self._most]], offset)
+
+    def splice(self, pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+        """Write a little of a pipe."""
+        return super().splice(pipe, fd, min(self._most, size_bytes), offset)
 
 
 class StoreCase(SynchronousTestCase):

@@ -145,6 +145,19 @@ class OsFilesTests(SynchronousTestCase):
         self.files.unlink(self.path("a"))
         self.assertIsNone(self.files.stat(self.path("a")))
 
+    def test_bytes_of_a_pipe(self) -> None:
+        """They go from there to where they are told to, and are gone from the pipe."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        os.write(writer, b"abcdef")
+        fd = self.files.create(self.path("a"), 0o600)
+        self.files.pwritev(fd, [b"1234567"], 0)
+        self.assertEqual(self.files.splice(reader, fd, 3, 2), 3)
+        self.files.close(fd)
+        self.assertEqual(self.content("a"), b"12abc67")
+        self.assertEqual(os.read(reader, 10), b"def")
+
     def test_when_it_changed(self) -> None:
         """The time of a change cannot be set back; one that lies ahead is told."""
         for name in ("file", "directory"):

@@ -25,6 +25,8 @@ _CANNOT_SYNC_DIRECTORIES = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 _NO_NAME = ".tustwisted.none"
 """There is never a file of this name."""
 
+_MOVE = getattr(os, "SPLICE_F_MOVE", 0)
+
 _SMALL_READ = 8192
 """Bytes; all but freak records come in one read of this size."""
 
@@ -50,6 +52,12 @@ class OsFiles:
     ) -> int:
         """See :meth:`IFiles.pwritev`."""
         return os.pwritev(fd, buffers, offset)
+
+    def splice(self, pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+        """See :meth:`IFiles.splice`."""
+        if not hasattr(os, "splice"):  # not Linux
+            raise OSError(errno.ENOSYS, "no splice")
+        return os.splice(pipe, fd, size_bytes, offset_dst=offset, flags=_MOVE)
 
     def open_to_read(self, path: str) -> int:
         """See :meth:`IFiles.open_to_read`."""

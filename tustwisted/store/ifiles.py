@@ -55,6 +55,14 @@ class IFiles(Interface):
     def pwritev(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
         """Write at an offset, perhaps not all; return how many bytes were written."""
 
+    def splice(pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+        """
+        Write at an offset what is in a pipe, without the bytes coming here.
+
+        :param pipe: the descriptor of its reading end; so many bytes are in there.
+        :returns: how many bytes were written, perhaps not all.
+        """
+
     def open_to_read(path: str) -> int:
         """Open a file for reading; return the descriptor."""
 

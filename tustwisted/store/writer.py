@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tustwisted.errors import LockLost, StorageFailed
-from tustwisted.interfaces import IUploadWriter
+from tustwisted.lending import IDrainsPipes
 from tustwisted.store.durability import Durability
 from tustwisted.store.failures import storage_error
 from tustwisted.store.ifiles import IFiles
@@ -41,7 +41,7 @@ _TINY_BYTES = 512
 _CLOSED = -1
 
 
-@implementer(IUploadWriter)
+@implementer(IDrainsPipes)
 @define(eq=False)
 class FileWriter:
     """
@@ -123,6 +123,21 @@ class FileWriter:
             length = self.offset - self._written_out
             self._files.write_out(self._fd, self._written_out, length)
             self._written_out = self.offset
+
+    def drain(self, pipe: int, size_bytes: int) -> None:
+        """See :meth:`tustwisted.lending.IDrainsPipes.drain`."""
+        self.require_usable()
+        end = self.offset + size_bytes
+        try:
+            while self.offset < end:
+                rest = end - self.offset
+                moved = self._files.splice(pipe, self._fd, rest, self.offset)
+                if not moved:
+                    raise OSError(errno.EIO, "the file takes no bytes")
+                self.offset += moved
+        except OSError as error:
+            self._usable = False
+            raise storage_error(error, self._upload_id) from None
 
     def require_usable(self) -> None:
         """
