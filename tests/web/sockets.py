@@ -4,6 +4,8 @@ A streaming site on a loopback socket, and clients that block, in threads.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import socket
 import ssl
@@ -15,11 +17,13 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.threads import deferToThread
+from twisted.python import log
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import IResource
 
 from tests.web.harness import Recorder, Route
+from tustwisted.lending import ISocketLoan
 from tustwisted.web.streaming import StreamingSite
 from tustwisted.web.wants import everything
 
@@ -28,6 +32,9 @@ _T = TypeVar("_T")
 
 LIMIT_S = 20.0
 """Longer than anything here takes: a client that waits longer fails its test."""
+
+MOST_BYTES = 262_144
+"""Of one read."""
 
 
 class Client:
@@ -111,12 +118,46 @@ class Ending(Recorder):
             self.paused.callback(None)
 
 
+class Borrower(Ending):
+    """
+    A recorder that takes what it can out of the socket itself.
+
+    :ivar taken_bytes: how much that was.
+    """
+
+    taken_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        loan = self.producer.lend(1)
+        if loan is not None:
+            _ = Deferred.fromCoroutine(self._take(loan)).addErrback(_report)
+
+    async def _take(self, loan: ISocketLoan) -> None:
+        while loan.left_bytes and await loan.when_readable():
+            piece = b""
+            with contextlib.suppress(OSError):
+                piece = os.read(loan.fileno(), min(MOST_BYTES, loan.left_bytes))
+            if not piece:
+                break
+            self.data += piece
+            self.taken_bytes += len(piece)
+            loan.taken(len(piece))
+        loan.give_back()
+
+
+def _report(failure: Failure) -> None:
+    log.err(failure)
+
+
 class Receiving(Route):
     """
     Gives each request with a body an :class:`Ending`; others it answers.
 
     :ivar endings: the recorders, in the order of their requests.
     """
+
+    make: type[Ending] = Ending
 
     def __init__(
         self, respond: Callable[[Any, str], object], pausing: bool = False
@@ -128,7 +169,7 @@ class Receiving(Route):
         self._pausing = pausing
 
     def _receive(self, request: Any) -> None:
-        ending = Ending(self._pausing)
+        ending = self.make(self._pausing)
         self.endings.append(ending)
         _ = ending.over.addCallback(self._over, request)
         request.body.deliver_to(ending)

@@ -16,9 +16,11 @@ from zope.interface.verify import verifyObject
 from tests.web.harness import Recorder
 from tustwisted.errors import ReadTimeout
 from tustwisted.interfaces import IBodyReceiver
+from tustwisted.lending import ILendsSocket
 from tustwisted.web.body import AnsweredEarly, Body, IBody, IBodyPort
 from tustwisted.web.collect import BodyTooLarge, Collector
 from tustwisted.web.idle import IdleTimer
+from tustwisted.web.loan import ILender, SocketLoan
 
 TAKEN = ["registerProducer", "write"]
 
@@ -53,6 +55,9 @@ class Port:
     def receiver_failed(self) -> None:
         self.failures += 1
 
+    def lend(self, left_bytes: int, lender: ILender) -> SocketLoan | None:
+        return None
+
 
 class BodyCase(SynchronousTestCase):
     """A body of unknown length, its port and its clock."""
@@ -73,6 +78,8 @@ class DeliveryTests(BodyCase):
     def test_interfaces(self) -> None:
         """Body, its port and the receivers provide what they say."""
         verifyObject(IBody, self.body)
+        verifyObject(ILendsSocket, self.body)
+        verifyObject(ILender, self.body)
         verifyObject(IBodyPort, self.port)
         verifyObject(IBodyReceiver, Recorder())
         verifyObject(IBodyReceiver, Collector(1))
@@ -323,6 +330,20 @@ class IdleTests(BodyCase):
         self.assertIsNone(recorder.reason)
         self.clock.advance(1)
         self.assertIsNotNone(recorder.reason)
+
+    def test_lent(self) -> None:
+        """It runs while a borrower waits for the client, and not while he works."""
+        recorder = Recorder()
+        self.body.deliver_to(recorder)
+        self.body.loan_works()
+        self.clock.pump([5] * 20)
+        self.body.loan_waits()
+        self.clock.advance(9)
+        self.assertIsNone(recorder.reason)
+        self.clock.advance(1)
+        self.assertIsNotNone(recorder.reason)
+        self.body.loan_over()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_no_receiver(self) -> None:
         """It does not run before there is a receiver."""

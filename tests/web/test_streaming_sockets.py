@@ -7,11 +7,11 @@ from typing import Any
 
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionClosed, ConnectionDone, ConnectionLost
 from twisted.internet.ssl import KeyPair
 
 from tests.web.harness import Route, answer, chunked, head, sized
-from tests.web.sockets import Client, Ending, Receiving, SocketCase
+from tests.web.sockets import Borrower, Client, Ending, Receiving, SocketCase
 from tustwisted.errors import ReadTimeout
 from tustwisted.web.exchange import DROP_BYTES
 
@@ -37,12 +37,22 @@ def of_length(length: int) -> bytes:
     return head(b"PATCH", b"Content-Length: %d" % length)
 
 
+class Borrowing(Receiving):
+    """Gives each body to a receiver that takes it out of the socket itself."""
+
+    make = Borrower
+
+
 class CutTests(SocketCase):
     """The client goes away."""
 
+    receiving: type[Receiving] = Receiving
+    reset: type[Exception] = ConnectionLost
+    """What a receiver is told of a reset."""
+
     async def cut(self, how: str, data: bytes) -> Ending:
         """Send the head and some data, end so, and await the receiver's end."""
-        route = Receiving(respond)
+        route = self.receiving(respond)
         port = self.serve(route)
 
         def run() -> None:
@@ -66,12 +76,12 @@ class CutTests(SocketCase):
         """Every byte that the kernel had before a reset reaches the receiver."""
         ending = await self.cut("rst", b"x" * 40_000)
         assert ending.reason is not None
-        ending.reason.trap(ConnectionLost)
+        ending.reason.trap(self.reset)
         self.assertEqual(len(ending.data), 40_000)
 
     async def paused(self, how: str) -> tuple[Receiving, int]:
         """Let a receiver pause, the client send more, and go away so."""
-        route = Receiving(respond, pausing=True)
+        route = self.receiving(respond, pausing=True)
         port = self.serve(route)
         client = await self.in_thread(lambda: Client(port))
         await self.in_thread(lambda: client.send(of_length(1 << 20) + b"x"))
@@ -122,9 +132,11 @@ class CutTests(SocketCase):
 class FramingTests(SocketCase):
     """Requests that share a connection."""
 
+    receiving: type[Receiving] = Receiving
+
     async def talk(self, data: bytes, count: int) -> list[tuple[int, bytes]]:
         """Send in one go, and read so many responses."""
-        route = Receiving(respond)
+        route = self.receiving(respond)
         port = self.serve(route)
 
         def run() -> list[tuple[int, bytes]]:
@@ -150,7 +162,7 @@ class FramingTests(SocketCase):
 
     async def test_malformed_chunk(self) -> None:
         """A malformed chunk is 400, and what came before it is kept."""
-        route = Receiving(respond)
+        route = self.receiving(respond)
         port = self.serve(route)
 
         def run() -> tuple[int, bytes]:
@@ -166,7 +178,7 @@ class FramingTests(SocketCase):
 
     async def test_expect(self) -> None:
         """100 invites the body, and the connection goes on."""
-        port = self.serve(Receiving(respond))
+        port = self.serve(self.receiving(respond))
 
         def run() -> list[tuple[int, bytes]]:
             client = Client(port)
@@ -179,6 +191,19 @@ class FramingTests(SocketCase):
 
         got = await self.in_thread(run)
         self.assertEqual(got, [(100, b""), (200, b"3"), (200, b"0")])
+
+
+class LentCutTests(CutTests):
+    """So it is while the receiver takes bytes out of the socket."""
+
+    receiving = Borrowing
+    reset = ConnectionClosed  # the kernel tells of a reset once, and whoever asks first
+
+
+class LentFramingTests(FramingTests):
+    """So it is when most of the body was taken out of the socket."""
+
+    receiving = Borrowing
 
 
 class EarlyTests(SocketCase):
@@ -285,11 +310,13 @@ class TLSTests(SocketCase):
 
 
 class CrowdTests(SocketCase):
-    """Slow clients, slow receivers, many of them."""
+    """Slow clients, many of them."""
+
+    receiving: type[Receiving] = Receiving
 
     async def test_silent_body(self) -> None:
         """A silent body ends with its bytes kept, an answer and a closed connection."""
-        route = Receiving(respond)
+        route = self.receiving(respond)
         port = self.serve(route, idle_timeout_s=0.2)
 
         def run() -> tuple[tuple[int, bytes], bool]:
@@ -306,7 +333,7 @@ class CrowdTests(SocketCase):
 
     async def test_half_open(self) -> None:
         """Two hundred unfinished bodies do not hold up one that comes whole."""
-        route = Receiving(respond)
+        route = self.receiving(respond)
         port = self.serve(route)
 
         def run() -> tuple[int, bytes]:
@@ -326,6 +353,16 @@ class CrowdTests(SocketCase):
             await ending.over
             sizes.append(len(ending.data))
         self.assertEqual(sorted(sizes), [50_000] * 200 + [MIB])
+
+
+class LentCrowdTests(CrowdTests):
+    """So it is while receivers take bytes out of their sockets."""
+
+    receiving = Borrowing
+
+
+class SlowReceiverTests(SocketCase):
+    """A receiver that does not keep up."""
 
     async def test_slow_receiver(self) -> None:
         """While the receiver has paused, the client cannot send on; later all comes."""

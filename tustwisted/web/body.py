@@ -22,8 +22,10 @@ from zope.interface import Attribute, Interface, implementer
 
 from tustwisted.errors import ReadTimeout
 from tustwisted.interfaces import IBodyReceiver
+from tustwisted.lending import ILendsSocket, ISocketLoan
 from tustwisted.web.collect import BodyTooLarge, Collector
 from tustwisted.web.idle import IdleTimer
+from tustwisted.web.loan import ILender, SocketLoan
 
 _log = Logger()
 
@@ -94,6 +96,14 @@ class IBodyPort(Interface):
     def receiver_failed() -> None:
         """The receiver raised something, and may never make the route answer."""
 
+    def lend(left_bytes: int, lender: ILender) -> SocketLoan | None:  # noqa: N805
+        """
+        Let somebody take the rest of the body out of the socket.
+
+        :param left_bytes: how long that is.
+        :returns: ``None`` where it cannot be had like that.
+        """
+
 
 def tell(call: Callable[..., object], *args: object) -> bool:
     """
@@ -115,7 +125,7 @@ class _Phase(enum.Enum):
     DROPPING = "nobody wants what comes"
 
 
-@implementer(IBody)
+@implementer(IBody, ILendsSocket, ILender)
 class Body:
     """
     A body that is delivered while it arrives.
@@ -147,6 +157,7 @@ class Body:
         self._paused = False
         self._pumping = False
         self._held: deque[bytes] = deque()
+        self._loan: SocketLoan | None = None
         self._lost: Failure | None = None
         self._idle_timeout_s = idle_timeout_s
         self._idle = IdleTimer(clock, idle_timeout_s, self._silent)
@@ -190,6 +201,34 @@ class Body:
         if self._phase is _Phase.DELIVERING:
             self._drop()
 
+    def lend(self, least_bytes: int) -> ISocketLoan | None:
+        if self.length is None or self._loan is not None or self._held:
+            return None
+        left = self.length - self.received
+        # Once a piece has been written, the whole read that it came with has been.
+        if left <= least_bytes or not (self.received and self._flowing):
+            return None
+        self._loan = self._port.lend(left, self)
+        return self._loan
+
+    # -- for the loan ------------------------------------------------------------------
+
+    def loan_waits(self) -> None:
+        self._idle.start()
+
+    def loan_works(self) -> None:
+        self._idle.pause()
+
+    def loan_took(self, size_bytes: int) -> None:
+        self.received += size_bytes
+
+    def loan_over(self) -> None:
+        self._loan = None
+        if self._flowing:
+            self._idle.start()
+        if not self._paused or self._phase is _Phase.DROPPING:
+            self._port.resume_reading()
+
     # -- for the port ------------------------------------------------------------------
 
     @property
@@ -199,6 +238,7 @@ class Body:
 
     def data_received(self, data: bytes) -> None:
         """Take the next piece."""
+        assert self._loan is None, "somebody else reads this"
         self.received += len(data)
         self._idle.touch()
         if self._phase is _Phase.DROPPING:
@@ -233,6 +273,7 @@ class Body:
         a piece is held: memory stays bounded even for a receiver that never resumes.
         """
         self._owes_continue = False
+        self._recall()
         if not self.complete and not self._held:
             self._port.resume_reading()
 
@@ -296,6 +337,7 @@ class Body:
         assert self._receiver is not None
         self._idle.cancel()
         self._phase = _Phase.DROPPING
+        self._recall()
         self._tell(self._receiver.unregisterProducer)
         if self._lost is None:
             self._tell(self._receiver.body_ended)
@@ -306,8 +348,13 @@ class Body:
         self._phase = _Phase.DROPPING
         self._held.clear()
         self._idle.cancel()
+        self._recall()
         if not self.complete:
             self._port.resume_reading()
+
+    def _recall(self) -> None:
+        if self._loan is not None:
+            self._loan.recall()
 
     def _silent(self) -> None:
         # First the port: the receiver may make the route answer at once.

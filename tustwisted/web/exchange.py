@@ -20,6 +20,7 @@ from twisted.web.http_headers import Headers
 from zope.interface import Attribute, Interface, implementer
 
 from tustwisted.web.body import Body, IBodyPort
+from tustwisted.web.loan import ILender, SocketLoan
 
 SMALL_REST_BYTES: Final = 256 * 1024
 """A rest of at most this is read and dropped to keep the connection."""
@@ -53,6 +54,15 @@ class ILine(Interface):
 
     def abort() -> None:
         """Close at once."""
+
+    def lend(left_bytes: int, lender: ILender) -> SocketLoan | None:  # noqa: N805
+        """
+        Let somebody take bytes out of the socket, if they are only those of a body.
+
+        Until it is given back, nothing is read here, whoever resumes.
+
+        :param left_bytes: how many of the body have not come yet.
+        """
 
 
 @implementer(IBodyPort)
@@ -112,6 +122,11 @@ class Exchange:
     def receiver_failed(self) -> None:
         if self.connected and not self._answered:
             self._end_with_answer()
+
+    def lend(self, left_bytes: int, lender: ILender) -> SocketLoan | None:
+        if self._answered or not self.connected:
+            return None
+        return self._line.lend(left_bytes, lender)
 
     # -- for the request ---------------------------------------------------------------
 

@@ -7,11 +7,13 @@ lists them, with the version that they were checked on.  A test pins each of the
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import frozen
-from twisted.internet.interfaces import IHalfCloseableDescriptor
+from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet
+from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http import HTTPChannel
@@ -25,6 +27,7 @@ from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
 from tustwisted.web.framing import watch_framing
 from tustwisted.web.limits import HeaderLimits
+from tustwisted.web.loan import ILender, SocketLoan
 from tustwisted.web.target import adopt_host, origin_form
 from tustwisted.web.wants import Wants, speaks_tus
 
@@ -123,6 +126,10 @@ class Streaming:
     """How long a body may be silent while its receiver wants more."""
 
 
+def _stay() -> None:
+    """Read nothing while somebody else does."""
+
+
 def _refuse(channel: Any) -> None:
     """Let Twisted answer that a request is none, and close."""
     type(channel)._respondToBadRequestAndDisconnect(channel)
@@ -219,6 +226,32 @@ class _Line:
 
     def abort(self) -> None:
         self._transport.abortConnection()
+
+    def lend(self, left_bytes: int, lender: ILender) -> SocketLoan | None:
+        transport = self._transport
+        if (
+            self.answering
+            or type(transport) is not Server  # one that another class reads its own way
+            or type(self._channel) is not HTTPChannel
+            or getattr(self._decoder, "contentLength", None) != left_bytes
+            or not IReactorFDSet.providedBy(transport.reactor)
+        ):
+            return None
+        try:
+            fd = os.dup(transport.fileno())
+        except OSError:  # out of descriptors
+            return None
+        transport.stopReading()
+        # All that resumes reading ends there, that of Twisted itself too.
+        transport.startReading = _stay  # type: ignore[method-assign]
+        # The last byte is left to the decoder, which so sees the end.
+        return SocketLoan(
+            transport.reactor, fd, left_bytes - 1, lender, self._loan_over
+        )
+
+    def _loan_over(self, left_bytes: int) -> None:
+        self._decoder.contentLength = left_bytes + 1
+        del self._transport.startReading
 
     def close_within(self, seconds: float) -> None:
         """Bound the time that closing may take."""
