@@ -14,13 +14,19 @@ from typing import Final
 from attrs import frozen
 
 EACH: Final = 3
-"""Of a connection: itself, and the two files of uploads that are put together."""
+"""
+Of a connection: itself, and the two files of uploads that are put together; or the one
+of an upload, and the socket once more while it is spliced.
+"""
 
 LEASED: Final = 1
 """One more where uploads are leased: what keeps who lost his lease from the upload."""
 
 ALWAYS: Final = 64
-"""A daemon at rest has 14 open; its sixteen threads have two each for a moment."""
+"""
+A daemon at rest has 14 open; its sixteen threads have two each for a moment, and nine
+pipes may lie ready: for the reactor, and for each thread that writes or syncs.
+"""
 
 OTHERS: Final = 16
 """Other daemons in the same directory, and workers that take the place of others."""

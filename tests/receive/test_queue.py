@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +11,12 @@ from zope.interface import implementer
 from tests.receive.support import HandDisk
 from tustwisted.errors import NoSpace
 from tustwisted.interfaces import IUploadWriter
-from tustwisted.receive.choose import IN_PLACE_BYTES, choose
+from tustwisted.receive.choose import (
+    IN_PLACE_BYTES,
+    LEAST_BYTES,
+    choose,
+    may_splice,
+)
 from tustwisted.receive.queue import JOINED_BYTES, SMALL_BYTES, WriteQueue
 
 
@@ -58,10 +62,11 @@ class WriteQueueTests(SynchronousTestCase):
         self.writer = writer
         self.queue = WriteQueue(writer, self.disk.write, self.sync, changed)
 
-    async def sync(self, f: Callable[[Sequence[bytes]], None], buffers: Any) -> None:
+    async def sync(self, job: Callable[[], None]) -> None:
         """Run a job that waits for the device."""
-        self.synced.append(list(buffers))
-        f(buffers)
+        done = len(self.writer.jobs)
+        job()
+        self.synced += self.writer.jobs[done:]
 
     def test_job_that_waits_for_the_device_goes_elsewhere(self) -> None:
         """A sync that is due never holds up the reactor or a writing thread (D8)."""
@@ -204,3 +209,13 @@ class ChooseTests(SynchronousTestCase):
         disk = HandDisk()
         for length in (0, 1, None):
             self.assertEqual(choose(disk, length, True), disk.write)
+
+    def test_what_may_be_spliced(self) -> None:
+        """A large body of known length that nobody has to look at."""
+        self.assertTrue(may_splice(LEAST_BYTES + 1, False))
+        for length, hashes in (
+            (LEAST_BYTES, False),
+            (None, False),
+            (LEAST_BYTES + 1, True),
+        ):
+            self.assertFalse(may_splice(length, hashes), (length, hashes))

@@ -9,6 +9,19 @@ IN_PLACE_BYTES = 64 * 1024
 """A body up to this length is written where it arrives: a thread costs more."""
 
 
+LEAST_BYTES = 128 * 1024
+"""Below that much to come, borrowing the socket costs more than it saves."""
+
+
+def may_splice(body_length: int | None, hashes: bool) -> bool:
+    """
+    Tell whether a body may go from its socket to its file without coming here.
+
+    Whether it can is another question (:func:`tustwisted.receive.splice.borrow`).
+    """
+    return not hashes and body_length is not None and body_length > LEAST_BYTES
+
+
 def choose(disk: IDisk, body_length: int | None, hashes: bool) -> Run:
     """
     Choose how the jobs of one body are run.

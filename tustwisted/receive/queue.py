@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from attrs import define, field
@@ -22,9 +23,23 @@ JOINED_BYTES = 64 * 1024
 class Run(Protocol):
     """How a job of the writer is run, such as :meth:`tustwisted.disk.Disk.write`."""
 
-    def __call__(
-        self, f: Callable[[Sequence[bytes]], None], buffers: Sequence[bytes], /
-    ) -> Awaitable[None]: ...
+    def __call__(self, f: Callable[[], None], /) -> Awaitable[None]: ...
+
+
+class Source(Protocol):
+    """Where a writer may get bytes itself, such as :class:`~.splice.Splice`."""
+
+    def ready(self) -> Awaitable[bool]:
+        """Wait until there are some; false when there will be no more."""
+
+    def move(self) -> None:
+        """Let the writer have them: one job."""
+
+    def count(self) -> None:
+        """Be told that this job has ended, ill or well."""
+
+    def end(self) -> None:
+        """Be told that there will be no further job."""
 
 
 @define(eq=False)
@@ -49,8 +64,12 @@ class WriteQueue:
     failure: Failure | None = field(init=False, default=None)
     """Why nothing more is written; set once."""
     _queued: list[bytes | bytearray] = field(init=False, factory=list)
+    _source: Source | None = field(init=False, default=None)
+    _run_source: Run = field(init=False)
     _busy: bool = field(init=False, default=False)
+    _is_working: bool = field(init=False, default=False)
     _job: Outcome[None] | None = field(init=False, default=None)
+    """Of the job in flight; made when somebody waits for it."""
     _drained: Outcome[None] | None = field(init=False, default=None)
 
     def put(self, buffer: bytes) -> None:
@@ -59,9 +78,16 @@ class WriteQueue:
             return
         self._keep(buffer)
         self.pending_bytes += len(buffer)
-        if not self._busy:
-            self._busy = True
-            self._drained = Outcome.of(self._drain())
+        self._go_on()
+
+    def put_source(self, source: Source, run: Run) -> None:
+        """
+        Go on with this when all is written; nothing is put before it has ended.
+
+        :param run: where its jobs run.
+        """
+        self._source, self._run_source = source, run
+        self._go_on()
 
     def discard(self) -> None:
         """Forget what no job has begun to write."""
@@ -74,9 +100,11 @@ class WriteQueue:
 
     def job_done(self) -> Deferred[None]:
         """Return what fires when the job in flight, if any, has ended, ill or well."""
-        if self._job is None:
+        if not self._is_working:
             return succeed(None)
-        return self._job.wait().addErrback(lambda _: None)
+        if self._job is None:
+            self._job = Outcome()
+        return self._job.wait()
 
     def _keep(self, buffer: bytes) -> None:
         # Small pieces are joined: each object would cost more than the bytes in it,
@@ -89,21 +117,43 @@ class WriteQueue:
         else:
             self._queued.append(bytearray(buffer))
 
+    def _go_on(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._drained = Outcome.of(self._drain())
+
     async def _drain(self) -> None:
-        while self._queued:
-            buffers, self._queued = list(map(bytes, self._queued)), []
-            run = self._sync if self._writer.sync_due else self._run
-            self._job = Outcome.of(_await(run(self._writer.write, buffers)))
-            try:
-                await self._job.wait()
-            except Exception:
-                self.failure = Failure()
-                self.discard()
-            self.pending_bytes -= sum(map(len, buffers))
-            self._job = None
-            self._changed()
+        while self._queued or self._source is not None:
+            if self._queued:
+                await self._write()
+            elif self._source is not None:
+                await self._empty(self._source)
         self._busy = False
 
+    async def _empty(self, source: Source) -> None:
+        while self.failure is None and await source.ready():
+            await self._do(self._run_source, source.move)
+            source.count()
+            self._changed()
+        self._source = None
+        source.end()
 
-async def _await(awaitable: Awaitable[None]) -> None:
-    await awaitable
+    async def _write(self) -> None:
+        buffers, self._queued = list(map(bytes, self._queued)), []
+        await self._do(self._run, partial(self._writer.write, buffers))
+        self.pending_bytes -= sum(map(len, buffers))
+        self._changed()
+
+    async def _do(self, run: Run, job: Callable[[], None]) -> None:
+        if self._writer.sync_due:
+            run = self._sync
+        self._is_working = True
+        try:
+            await run(job)
+        except Exception:
+            self.failure = Failure()
+            self.discard()
+        self._is_working = False
+        ended, self._job = self._job, None
+        if ended is not None:
+            ended.settle(None)

@@ -22,7 +22,9 @@ from tustwisted.interfaces import IBodyReceiver, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.queue import Run, WriteQueue
+from tustwisted.receive.splice import borrow
 
 log = Logger()
 
@@ -65,6 +67,8 @@ class Receiver:
     """Decides about bytes that are in doubt."""
     _max_size_bytes: int | None = None
     """How long the upload may get while its length is deferred."""
+    _pipes: Pipes | None = None
+    """Through which a large body may go without coming here; not where it may not."""
     stored: Callable[[int], None] | None = field(init=False, default=None)
     """Called with the offset whenever more bytes are stored, if it is set."""
     _producer: IPushProducer | None = field(init=False, default=None)
@@ -134,12 +138,7 @@ class Receiver:
         """Take the next bytes; what lies past the upload's length is dropped."""
         if self._ended:
             return
-        limit = self.upload.length
-        if limit is None:
-            limit = self._max_size_bytes
-        room = (
-            None if limit is None else limit - self.upload.offset - self.received_bytes
-        )
+        limit, room = self._limit, self._room_bytes
         kept = data if room is None else data[: max(0, room)]
         if kept:
             self.received_bytes += len(kept)
@@ -150,6 +149,8 @@ class Receiver:
             self.stop((UploadTooLarge if deferred else UploadSizeExceeded)(limit))
         elif self._queue.pending_bytes >= HIGH_WATER_BYTES:
             self._pause()
+        elif self._pipes is not None:
+            self._borrow(self._pipes)
 
     def body_ended(self) -> None:
         """See :meth:`tustwisted.interfaces.IBodyReceiver.body_ended`."""
@@ -160,6 +161,32 @@ class Receiver:
         """See :meth:`tustwisted.interfaces.IBodyReceiver.body_lost`."""
         self._producer = None
         self._end(reason)
+
+    # -- inside ------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int | None:
+        """Where the upload must end at the latest."""
+        length = self.upload.length
+        return self._max_size_bytes if length is None else length
+
+    @property
+    def _room_bytes(self) -> int | None:
+        """How many bytes it still takes; None if any number."""
+        if self._limit is None:
+            return None
+        return self._limit - self.upload.offset - self.received_bytes
+
+    def _borrow(self, pipes: Pipes) -> None:
+        """Let the bytes go their way without coming here, if that is possible now."""
+        room = self._room_bytes
+        splice = borrow(self._producer, self._writer, pipes, room, self._moved)
+        if splice is not None:
+            self._pipes = None  # what is given back is not borrowed again
+            self._queue.put_source(splice, self._disk.quick)
+
+    def _moved(self, size_bytes: int) -> None:
+        self.received_bytes += size_bytes
 
     # -- back-pressure -----------------------------------------------------------------
 

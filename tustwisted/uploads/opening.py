@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tustwisted.abilities import IDefersLength, IVerifiesChunks
 from tustwisted.errors import (
@@ -17,7 +17,8 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.protocol.checksum import Checksum, algorithms_of
-from tustwisted.receive.choose import choose
+from tustwisted.receive.choose import choose, may_splice
+from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.receiver import Receiver
 from tustwisted.receive.verifying import VerifyingWriter
 from tustwisted.uploads.caller import Caller
@@ -43,6 +44,7 @@ class Opening:
     _finish: FinishStep
     _removing: Removing
     _in_force: InForce
+    _pipes: Pipes = field(init=False, factory=Pipes)
 
     async def open(
         self,
@@ -80,6 +82,7 @@ class Opening:
             remove = partial(self._removing.remove, store, found) if is_new else None
             seal = _Seal(self._disk, writer, chunk, tell_length, remove)
         run = choose(self._disk, chunk.body_length, seal is not None)
+        splices = may_splice(chunk.body_length, seal is not None)
         return Receiver(
             upload,
             writer,
@@ -89,6 +92,7 @@ class Opening:
             partial(self._finish, store, caller=caller),
             seal,
             limit_of(upload, self._in_force.limits.max_size_bytes),
+            self._pipes if splices else None,
         )
 
 

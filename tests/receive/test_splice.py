@@ -1,0 +1,402 @@
+"""Bytes go from a socket to a file, and are none of ours on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.python.components import proxyForInterface
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.receive.support import HandDisk, Producer
+from tustwisted.errors import NoSpace, StorageFailed
+from tustwisted.interfaces import IUploadWriter
+from tustwisted.lending import IDrainsPipes, ILendsSocket, ISocketLoan
+from tustwisted.receive.choose import LEAST_BYTES
+from tustwisted.receive.pipes import Pipe, Pipes
+from tustwisted.receive.queue import WriteQueue
+from tustwisted.receive.splice import TURN_BYTES, Splice, borrow
+
+MIB = 1 << 20
+
+
+@implementer(ISocketLoan)
+@define(eq=False)
+class Loan:
+    """A socket on loan; the test says when it is readable."""
+
+    source: socket.socket
+    left_bytes: int = 100 * MIB
+    counts: list[int] = field(factory=list)
+    waiter: Deferred[bool] | None = None
+    given_back: int = 0
+
+    def fileno(self) -> int:
+        """Return that of the socket."""
+        return self.source.fileno()
+
+    def when_readable(self) -> Deferred[bool]:
+        """Wait for :meth:`tell`."""
+        self.waiter = Deferred()
+        return self.waiter
+
+    def tell(self, readable: bool = True) -> None:
+        """Say that there is something, or that the loan is recalled."""
+        assert self.waiter is not None
+        waiter, self.waiter = self.waiter, None
+        waiter.callback(readable)
+
+    def taken(self, size_bytes: int) -> None:
+        """Count."""
+        self.counts.append(size_bytes)
+        self.left_bytes -= size_bytes
+
+    def give_back(self) -> None:
+        """Remember it."""
+        self.given_back += 1
+
+
+@implementer(IDrainsPipes)
+@define(eq=False)
+class Writer:
+    """
+    Keeps everything in memory.
+
+    :ivar fails_at: at which offset it fails, with ``error``.
+    """
+
+    content: bytearray = field(factory=bytearray)
+    fails_at: int | None = None
+    error: Exception = field(factory=NoSpace)
+    sync_due: bool = False
+    writes: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Where the next byte goes."""
+        return len(self.content)
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """Take some bytes."""
+        self.writes += 1
+        for buffer in buffers:
+            self.content += buffer
+
+    def drain(self, pipe: int, size_bytes: int) -> None:
+        """Take what is in the pipe, or fail."""
+        while size_bytes:
+            most = size_bytes
+            if self.fails_at is not None:
+                most = min(most, self.fails_at - self.offset)
+                if not most:
+                    raise self.error
+            piece = os.read(pipe, most)
+            self.content += piece
+            size_bytes -= len(piece)
+
+    def settle(self) -> int:
+        """Tell the offset."""
+        return self.offset
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@implementer(ILendsSocket)
+@define(eq=False)
+class Lender(Producer):
+    """A body that lends its socket."""
+
+    loan: Loan | None = None
+    asked: list[int] = field(factory=list)
+
+    def lend(self, least_bytes: int) -> Loan | None:
+        """Lend it."""
+        self.asked.append(least_bytes)
+        return self.loan
+
+
+class SpliceCase(SynchronousTestCase):
+    """A queue that is emptied out of a socket."""
+
+    def setUp(self) -> None:
+        """Connect a client, and begin with a loan."""
+        self.pipes = Pipes()
+        self.disk = HandDisk()
+        self.moved = 0
+        self.begin()
+
+    def begin(self, writer: Writer | None = None, room: int = 100 * MIB) -> None:
+        """Begin another upload, with the same pipes."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.client = socket.create_connection(server.getsockname())
+        source, _ = server.accept()
+        server.close()
+        source.setblocking(False)
+        self.addCleanup(source.close)
+        self.addCleanup(self.client.close)
+        self.writer = writer or Writer()
+        self.loan = Loan(source)
+        self.queue = WriteQueue(
+            self.writer, self.disk.write, self.disk.write, lambda: None
+        )
+        self.splice = Splice(self.loan, self.writer, self.pipes, room, self._moved)
+
+    def _moved(self, size_bytes: int) -> None:
+        self.moved += size_bytes
+
+    def start(self) -> None:
+        """Let the queue take bytes out of the socket, in place."""
+        self.queue.put_source(self.splice, self.disk.quick)
+
+    def send(self, data: bytes) -> None:
+        """Send it, and say so when it has come."""
+        self.client.sendall(data)
+        self.loan.source.recv(len(data), socket.MSG_PEEK | socket.MSG_WAITALL)
+        self.loan.tell()
+
+    def assert_over(self) -> None:
+        """The socket was given back, once, and nothing is in flight."""
+        self.assertEqual(self.loan.given_back, 1)
+        self.successResultOf(self.queue.drained())
+
+
+class SpliceTests(SpliceCase):
+    """What goes well."""
+
+    def test_doubles_provide_their_interfaces(self) -> None:
+        """What stands in for a body, a loan and a writer is one."""
+        verifyObject(ISocketLoan, self.loan)
+        verifyObject(ILendsSocket, Lender())
+        verifyObject(IDrainsPipes, self.writer)
+
+    def test_moves_what_comes(self) -> None:
+        """Each time that the socket is readable, what it has is moved and counted."""
+        self.start()
+        self.send(b"abc")
+        self.send(b"defg")
+        self.assertEqual(self.writer.content, b"abcdefg")
+        self.assertEqual((self.loan.counts, self.moved), ([3, 4], 7))
+        self.loan.tell(readable=False)
+        self.assert_over()
+
+    def test_comes_after_what_was_put(self) -> None:
+        """What had come before is written first."""
+        self.queue.put(b"first")
+        self.start()
+        self.assertIsNone(self.loan.waiter)
+        self.disk.do_one()
+        self.send(b"second")
+        self.assertEqual(self.writer.content, b"firstsecond")
+        self.loan.tell(readable=False)
+        self.queue.put(b"third")
+        self.disk.do_one()
+        self.assertEqual(self.writer.content, b"firstsecondthird")
+
+    def test_one_turn_is_bounded(self) -> None:
+        """However much there is, others wait for one turn only."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * TURN_BYTES)
+        self.client.setblocking(False)
+        sent = 0
+        with self.assertRaises(BlockingIOError):
+            while True:
+                sent += self.client.send(bytes(TURN_BYTES))
+        self.assertGreater(sent, TURN_BYTES)
+        self.start()
+        self.loan.tell()
+        self.assertLessEqual(self.writer.offset, TURN_BYTES)
+        self.loan.tell()
+        self.assertGreater(self.writer.offset, self.loan.counts[0])
+        self.loan.tell(readable=False)
+
+    def test_stops_where_the_upload_is_full(self) -> None:
+        """No byte past the upload's length is taken: it comes the ordinary way."""
+        self.begin(room=5)
+        self.start()
+        self.send(b"abcdefg")
+        self.assertEqual(self.writer.content, b"abcde")
+        self.assertEqual(self.loan.source.recv(10), b"fg")
+        self.assert_over()
+
+    def test_stops_where_the_loan_ends(self) -> None:
+        """No byte past what may be taken is."""
+        self.loan.left_bytes = 5
+        self.start()
+        self.send(b"abcdefg")
+        self.assertEqual(self.writer.content, b"abcde")
+        self.assert_over()
+
+    def test_end_of_the_connection(self) -> None:
+        """At the end everything was taken, and the socket is given back."""
+        self.start()
+        self.send(b"abc")
+        self.client.close()
+        self.loan.tell()
+        self.assertEqual(self.writer.content, b"abc")
+        self.assert_over()
+
+    def test_reset(self) -> None:
+        """So it is with what the kernel still had before a reset."""
+        self.start()
+        self.client.sendall(b"abc")
+        self.loan.source.recv(3, socket.MSG_PEEK | socket.MSG_WAITALL)
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.client.close()
+        self.loan.tell()
+        self.assertEqual(self.writer.content, b"abc")
+        self.loan.tell()
+        self.assert_over()
+
+    def test_urgent_byte(self) -> None:
+        """At one the kernel stops to splice, for ever: recv() steps over it."""
+        self.start()
+        self.client.sendall(b"abc")
+        self.client.send(b"!", socket.MSG_OOB)
+        self.client.sendall(b"def")
+        self.loan.source.recv(3, socket.MSG_PEEK | socket.MSG_WAITALL)
+        while not self.loan.given_back:
+            self.loan.tell()
+        self.assertEqual(self.writer.content, b"abc")
+        self.loan.source.setblocking(True)
+        self.assertEqual(self.loan.source.recv(10), b"def")
+        self.assert_over()
+
+    def test_waits_for_the_device_elsewhere(self) -> None:
+        """A sync that is due is done before a job, and not in the reactor."""
+        self.writer.sync_due = True
+        self.start()
+        self.send(b"abc")
+        self.assertEqual(self.writer.content, b"")
+        self.assertNoResult(self.queue.job_done())
+        self.disk.do_one()
+        self.assertEqual((self.writer.content, self.writer.writes), (b"abc", 1))
+        self.loan.tell(readable=False)
+
+    def test_nothing_is_in_flight_while_it_waits(self) -> None:
+        """Who looks at the upload waits for no client."""
+        self.start()
+        self.successResultOf(self.queue.job_done())
+        self.assertNoResult(self.queue.drained())
+        self.loan.tell(readable=False)
+        self.assert_over()
+
+
+class FailureTests(SpliceCase):
+    """The file fails in the middle of a pipe."""
+
+    def test_next_upload_holds_no_foreign_byte(self) -> None:
+        """A pipe that was not emptied is destroyed; what was taken was counted."""
+        for error in (NoSpace(), StorageFailed()):
+            self.begin(Writer(fails_at=2, error=error))
+            self.pipes.enter()  # another upload keeps the pipes alive
+            self.start()
+            self.send(b"mine alone")
+            self.assertEqual(self.writer.content, b"mi")
+            self.assertEqual(self.loan.counts, [10])
+            assert self.queue.failure is not None
+            self.assertIs(self.queue.failure.value, error)
+            self.assert_over()
+            self.begin()
+            self.start()
+            self.send(b"yours")
+            self.assertEqual(self.writer.content, b"yours")
+            self.loan.tell(readable=False)
+            self.pipes.leave()
+
+    def test_dirty_pipe_is_closed(self) -> None:
+        """Its descriptors are gone at once, also while others splice."""
+        self.pipes.enter()
+        before = len(os.listdir("/proc/self/fd"))
+        self.writer.fails_at = 1
+        self.start()
+        self.send(b"abc")
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_no_pipe(self) -> None:
+        """Without a pipe the socket is given back untouched."""
+        self.pipes = _NoPipes()
+        self.begin()
+        self.start()
+        self.send(b"abc")
+        self.assert_over()
+        self.assertIsNone(self.queue.failure)
+        self.assertEqual(self.loan.source.recv(10), b"abc")
+
+    def test_nothing_after_a_failure(self) -> None:
+        """A writer that has failed is given nothing out of a socket."""
+        self.begin(_Failing())
+        self.queue.put(b"a")
+        self.start()
+        self.disk.do_one()
+        self.assert_over()
+
+
+class BorrowTests(SpliceCase):
+    """When bytes go on by themselves."""
+
+    def ask(
+        self,
+        lender: object | None = None,
+        writer: IUploadWriter | None = None,
+        pipes: Pipes | None = None,
+        room: int | None = None,
+    ) -> Splice | None:
+        """Ask for the socket; all is well but for what is given."""
+        return borrow(
+            lender or Lender(loan=self.loan),  # type: ignore[arg-type]
+            writer or self.writer,
+            pipes or self.pipes,
+            room,
+            self._moved,
+        )
+
+    def test_possible(self) -> None:
+        """A body that lends its socket, and a writer that takes bytes out of a pipe."""
+        lender = Lender(loan=self.loan)
+        for room in (None, LEAST_BYTES):
+            self.assertIsNotNone(self.ask(lender, room=room))
+        self.assertEqual(lender.asked, [LEAST_BYTES] * 2)
+
+    def test_not_possible(self) -> None:
+        """In all other cases the body comes the ordinary way."""
+        plain = _Plain(self.writer)
+        cases: tuple[Callable[[], Splice | None], ...] = (
+            lambda: self.ask(Lender(loan=None)),
+            lambda: self.ask(Producer()),
+            lambda: self.ask(writer=plain),
+            lambda: self.ask(pipes=Pipes(are_possible=False)),
+            lambda: self.ask(room=LEAST_BYTES - 1),
+        )
+        for case in cases:
+            self.assertIsNone(case())
+        self.assertEqual(self.loan.given_back, 0)
+
+
+class _NoPipes(Pipes):
+    """A process with no descriptor to spare."""
+
+    def borrow(self) -> Pipe:
+        """Fail."""
+        raise OSError(errno.EMFILE, "too many")
+
+
+class _Failing(Writer):
+    """A writer that takes no bytes of ours, and none of others."""
+
+    def write(self, buffers: Sequence[bytes]) -> None:
+        """Fail."""
+        raise NoSpace
+
+    def drain(self, pipe: int, size_bytes: int) -> None:
+        """Fail worse."""
+        raise AssertionError
+
+
+class _Plain(proxyForInterface(IUploadWriter)):  # type: ignore[misc]  # a call
+    """A writer that knows nothing of pipes."""
