@@ -173,6 +173,21 @@ class IUploadReader(Interface):
         """Let go of the upload; harmless when done twice."""
 
 
+class IHasDescriptor(Interface):
+    """
+    A reader whose upload is a regular file, byte for byte from its start.
+
+    The kernel then brings it to a client by itself, where it can.
+    """
+
+    def fileno() -> int:
+        """
+        Return the descriptor, which is open until ``close``; does not block.
+
+        :raises StorageFailed: the reader was closed.
+        """
+
+
 class IChoosesPath(Interface):
     """A store whose ``create`` puts the bytes where ``info.storage.path`` says."""
 

@@ -6,11 +6,12 @@ It is mixed into a test case beside :class:`tustwisted.testing.StoreContract`.
 
 from __future__ import annotations
 
+import os
 from typing import cast
 
 from zope.interface.verify import verifyObject
 
-from tustwisted.abilities import IReads, IUploadReader
+from tustwisted.abilities import IHasDescriptor, IReads, IUploadReader
 from tustwisted.errors import StorageFailed, UploadNotFinished, UploadNotFound
 from tustwisted.interfaces import IDataStore
 from tustwisted.protocol.metadata import parse_metadata
@@ -115,6 +116,18 @@ class ReadContract(StoreCase):
         await self.put_finished(store, "u", b"other")
         self.assertEqual(reader.read(0, 10), b"first")
         self.assertEqual((await self.open_reader(store, "u")).read(0, 10), b"other")
+
+    async def test_a_descriptor_is_of_the_upload(self) -> None:
+        """The file that a reader tells of, if it does, has the upload's bytes."""
+        store = await self.make_store()
+        await self.put_finished(store, "u", b"abcdef")
+        reader = await self.open_reader(store, "u")
+        if IHasDescriptor.providedBy(reader):
+            fd = cast(IHasDescriptor, reader).fileno()
+            self.assertEqual(os.pread(fd, 3, 2), b"cde")
+            reader.close()
+            with self.assertRaises(StorageFailed):
+                cast(IHasDescriptor, reader).fileno()
 
     async def test_several_read_at_once(self) -> None:
         """Readers of one upload know nothing of each other (T-237)."""

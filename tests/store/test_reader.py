@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import define
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from tests.store.support import FailCalls, intercepted, run
-from tustwisted.abilities import IUploadReader
+from tustwisted.abilities import IHasDescriptor, IUploadReader
 from tustwisted.errors import StorageFailed, UploadNotFinished, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.file import FileStore
@@ -89,9 +90,16 @@ class ReaderTests(SynchronousTestCase):
         before = descriptors()
         reader = self.open(self.store())
         self.assertEqual(descriptors(), before + 1)
+        fd = cast(IHasDescriptor, reader).fileno()
+        self.assertEqual(os.pread(fd, 10, 0), CONTENT[:10])
         reader.close()
         reader.close()
         self.assertEqual(descriptors(), before)
+        self.assertRaises(StorageFailed, cast(IHasDescriptor, reader).fileno)
+
+    def test_provides_the_ability(self) -> None:
+        """The store's readers are files."""
+        verifyObject(IHasDescriptor, self.open(self.store()))
 
     def test_read_error(self) -> None:
         """An error of the disk is logged, and said to be one."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.store.support import run
 from tests.web.readers import ReadingDisk, WatchedStore, WriteOnly
 from tustwisted.errors import (
     ExtensionDisabled,
@@ -20,6 +23,7 @@ from tustwisted.lock.memory import MemoryLocker
 from tustwisted.protocol.metadata import Metadata
 from tustwisted.protocol.upload import UploadState
 from tustwisted.stopping import StopTimes
+from tustwisted.store.file import FileStore
 from tustwisted.testing import ImmediateDisk
 from tustwisted.uploads.reading import Reading
 from tustwisted.uploads.uploads import Uploads
@@ -165,6 +169,86 @@ class JobTests(ReadingCase):
             self.disk.do_one()
             self.assertEqual(self.successResultOf(found), b"abcde")
             self.assertIsNone(self.reading._job)
+
+
+class FileTests(SynchronousTestCase):
+    """Uploads that are files, of which the kernel knows what is in memory."""
+
+    def setUp(self) -> None:
+        """Open an upload of a million bytes, on a disk that waits for the test."""
+        self.directory = self.mktemp()
+        clock, self.disk = Clock(), ReadingDisk()
+        store = FileStore(self.directory, ImmediateDisk())
+        self.uploads = Uploads(store, MemoryLocker(clock), self.disk, clock)
+        run(self.uploads.start())
+        self.successResultOf(self.uploads.create(1_000_000, Metadata(), "u"))
+        self.path = os.path.join(self.directory, "u")
+        with open(self.path, "wb") as file:
+            file.write(bytes(500_000) + b"x" * 500_000)
+        run(store.set_state("u", UploadState.FINISHED))
+        self.reading = run(self.uploads.open("u"))
+        self.addCleanup(self.disk.do_all)
+        self.addCleanup(self.reading.close)
+        self.near, self.far = socket.socketpair()
+        for end in (self.near, self.far):
+            self.addCleanup(end.close)
+        self.near.setblocking(False)
+
+    def send(self, offset: int, size: int) -> int:
+        """Send some bytes."""
+        return self.reading.send(offset, size, self.near.fileno())
+
+    def test_what_is_at_hand_is_read_at_once(self) -> None:
+        """No thread is asked for what is in memory, up to the upload's end."""
+        with open(self.path, "ab") as file:
+            file.write(b"surplus")
+        reading = Deferred.fromCoroutine(self.reading.read(999_998, 10))
+        tells = self.reading.is_at_hand(999_998, 2)
+        self.assertEqual(len(self.disk.waiting), not tells)
+        self.disk.do_all()
+        self.assertEqual(self.successResultOf(reading), b"xx")
+
+    def test_fetched_in_a_thread(self) -> None:
+        """The disk is waited for in a thread, and the close waits for that."""
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 1_000_000))
+        self.reading.close()
+        fetching.cancel()
+        self.failureResultOf(fetching, CancelledError)
+        self.assertNoResult(self.reading.when_closed())
+        self.disk.do_all()
+        self.successResultOf(self.reading.when_closed())
+
+    def test_sent(self) -> None:
+        """What is sent are the upload's bytes."""
+        self.assertTrue(self.reading.can_send)
+        self.assertEqual(self.send(499_999, 3), 3)
+        self.assertEqual(self.far.recv(10), b"\0xx")
+
+    def test_cut_off(self) -> None:
+        """A file that somebody has cut off fails, in either way."""
+        os.truncate(self.path, 10)
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 100))
+        self.disk.do_all()
+        self.failureResultOf(fetching, StorageFailed)
+        self.assertRaises(StorageFailed, self.send, 10, 1)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+
+    def test_closed(self) -> None:
+        """What is closed is closed at once, and its descriptor used no more."""
+        self.reading.close()
+        self.successResultOf(self.reading.when_closed())
+        self.assertRaises(ServerShutdown, self.send, 0, 1)
+        self.assertRaises(ServerShutdown, self.reading.is_at_hand, 0, 1)
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 1))
+        self.failureResultOf(fetching, ServerShutdown)
+
+    def test_closed_after_its_removal(self) -> None:
+        """The file of a removed upload is closed in a thread: that frees its blocks."""
+        os.unlink(self.path)
+        self.reading.close()
+        self.assertNoResult(self.reading.when_closed())
+        self.disk.do_one()
+        self.successResultOf(self.reading.when_closed())
 
 
 class StopTests(ReadingCase):

@@ -7,7 +7,7 @@ import errno
 from attrs import define
 from zope.interface import implementer
 
-from tustwisted.abilities import IUploadReader
+from tustwisted.abilities import IHasDescriptor, IUploadReader
 from tustwisted.errors import StorageFailed, UploadNotFinished, UploadNotFound
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error, storage_errors
@@ -16,7 +16,7 @@ from tustwisted.store.lookup import Seen, look_up
 from tustwisted.store.shelf import Shelf
 
 
-@implementer(IUploadReader)
+@implementer(IUploadReader, IHasDescriptor)
 @define(eq=False)
 class FileReader:
     """Holds the data file open, so that it can be read after it was removed."""
@@ -29,19 +29,24 @@ class FileReader:
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """See :meth:`tustwisted.abilities.IUploadReader.read`."""
-        if self._fd is None:
-            raise StorageFailed
+        fd = self.fileno()
         missing = min(size_bytes, self.info.offset - offset)
         pieces = []
         with storage_errors(self.info.upload_id):
             while missing > 0:
-                piece = self._files.pread(self._fd, missing, offset)
+                piece = self._files.pread(fd, missing, offset)
                 if not piece:  # a short download must not pass for a whole one
                     raise OSError(errno.EIO, "the file was cut off")
                 pieces.append(piece)
                 offset += len(piece)
                 missing -= len(piece)
         return b"".join(pieces)
+
+    def fileno(self) -> int:
+        """See :meth:`tustwisted.abilities.IHasDescriptor.fileno`."""
+        if self._fd is None:
+            raise StorageFailed
+        return self._fd
 
     def close(self) -> None:
         """Close the file; to free the blocks of a removed one may take seconds."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from tustwisted.abilities import IReads, IUploadReader
+from tustwisted.abilities import IHasDescriptor, IReads, IUploadReader
 from tustwisted.errors import (
     ExtensionDisabled,
     ServerShutdown,
@@ -19,6 +20,8 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.store import openfile
+from tustwisted.store.failures import storage_errors
 from tustwisted.uploads.caller import Caller, require_owner
 from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import quietly
@@ -30,20 +33,25 @@ class Reading:
     """
     A finished upload, open to be read; whoever opened it closes it.
 
-    Reads and the close run off the reactor.  What is being read is read to its end
-    before the upload is closed, whoever has lost patience with it.
+    What would wait for the disk runs off the reactor.  What is being read is read to
+    its end before the upload is closed, whoever has lost patience with it.
     """
 
     _reader: IUploadReader
     _disk: IDisk
     _closed: Outcome[None] = field(init=False, factory=Outcome)
-    _job: Outcome[bytes] | None = field(init=False, default=None)
+    _job: Outcome[Any] | None = field(init=False, default=None)
     _is_over: bool = field(init=False, default=False)
 
     @property
     def info(self) -> UploadInfo:
         """The upload; it does not change any more."""
         return self._reader.info
+
+    @property
+    def can_send(self) -> bool:
+        """The kernel can bring it to a socket: :meth:`send` and what goes with it."""
+        return openfile.IS_POSSIBLE and IHasDescriptor.providedBy(self._reader)
 
     async def read(self, offset: int, size_bytes: int) -> bytes:
         """
@@ -53,15 +61,48 @@ class Reading:
         :raises StorageFailed: they cannot be read.
         :raises ServerShutdown: the uploads have stopped, or the upload was closed.
         """
-        if self._is_over:
-            raise ServerShutdown
-        assert self._job is None or self._job.is_settled, "one read at a time"
-        self._job = job = Outcome.of(self._read(offset, size_bytes))
-        try:
-            return await job.wait()
-        finally:
-            if job.is_settled:
-                self._job = None  # what was read is the caller's alone
+        self._require_open()
+        if self.can_send:
+            size = min(size_bytes, self.info.offset - offset)
+            piece = openfile.read_at_hand(self._fd, offset, size) if size > 0 else None
+            if piece is not None and len(piece) == size:
+                return piece
+        piece = await self._run(self._reader.read, offset, size_bytes)
+        return cast(bytes, piece)
+
+    def is_at_hand(self, offset: int, size_bytes: int) -> bool:
+        """
+        Tell whether bytes can be sent without waiting for the disk; one that can send.
+
+        :param size_bytes: not past the end of the upload.
+        :raises StorageFailed: see :meth:`read`.
+        :raises ServerShutdown: see :meth:`read`.
+        """
+        self._require_open()
+        return openfile.is_at_hand(self._fd, offset, size_bytes)
+
+    async def fetch(self, offset: int, size_bytes: int) -> None:
+        """
+        Have the disk bring bytes to where they are at hand; as a call of :meth:`read`.
+
+        :raises StorageFailed: see :meth:`read`.
+        :raises ServerShutdown: see :meth:`read`.
+        """
+        self._require_open()
+        await self._run(self._fetch, offset, size_bytes)
+
+    def send(self, offset: int, size_bytes: int, socket: int) -> int:
+        """
+        Send bytes that are at hand to a socket that does not block.
+
+        :returns: how many it took; 0: none at this moment.
+        :raises ConnectionLost: nothing can be sent any more.
+        :raises StorageFailed: see :meth:`read`.
+        :raises ServerShutdown: see :meth:`read`.
+        """
+        self._require_open()
+        with storage_errors(self.info.upload_id):
+            return openfile.send(self._fd, offset, size_bytes, socket)
 
     def close(self) -> None:
         """Let go of the upload, after what is being read; harmless when done twice."""
@@ -77,15 +118,41 @@ class Reading:
         """Return what fires when nothing is held any more."""
         return self._closed.wait()
 
-    async def _read(self, offset: int, size_bytes: int) -> bytes:
-        return await self._disk.read(self._reader.read, offset, size_bytes)
+    @property
+    def _fd(self) -> int:
+        return cast(IHasDescriptor, self._reader).fileno()
+
+    def _require_open(self) -> None:
+        if self._is_over:
+            raise ServerShutdown
+
+    async def _run(self, call: Callable[..., Any], offset: int, size_bytes: int) -> Any:
+        assert self._job is None or self._job.is_settled, "one call at a time"
+        self._job = job = Outcome.of(self._in_thread(call, offset, size_bytes))
+        try:
+            return await job.wait()
+        finally:
+            if job.is_settled:
+                self._job = None  # what was read is the caller's alone
+
+    async def _in_thread(
+        self, call: Callable[..., Any], offset: int, size_bytes: int
+    ) -> Any:
+        return await self._disk.read(call, offset, size_bytes)
+
+    def _fetch(self, offset: int, size_bytes: int) -> None:
+        with storage_errors(self.info.upload_id):
+            openfile.fetch(self._fd, offset, size_bytes)
 
     def _let_go(self) -> None:
         closing = Deferred.fromCoroutine(self._close())
         closing.addBoth(self._closed.settle)  # type: ignore[unused-awaitable]
 
     async def _close(self) -> None:
-        await self._disk.read(self._reader.close)
+        if self.can_send and openfile.closes_at_once(self._fd):
+            self._reader.close()
+        else:
+            await self._disk.read(self._reader.close)
 
 
 @define(eq=False)

@@ -1,7 +1,8 @@
 """
 GET of a finished upload, and what HEAD tells of it.
 
-What is sent, and under which headers; how it is sent: :mod:`tustwisted.web.transfer`.
+What is sent, and under which headers; how it is sent: :mod:`tustwisted.web.sending`
+and :mod:`tustwisted.web.transfer`.
 It holds no lock, and an upload that is removed meanwhile is sent to its end.
 """
 
@@ -28,6 +29,7 @@ from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.override import was_sent_by_head
+from tustwisted.web.sending import Sending, can_be_sent
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.transfer import Transfer
 from tustwisted.web.values import values
@@ -103,7 +105,8 @@ class Downloads:
             if part is None or not part.size_bytes or was_sent_by_head(request):
                 _begin(request, reading.info, answer, validators)
             else:
-                transfer = Transfer(
+                way = Sending if can_be_sent(request, reading, part) else Transfer
+                transfer = way(
                     request,
                     reading,
                     part,
@@ -117,7 +120,9 @@ class Downloads:
             reading.close()
         return b""
 
-    async def _run(self, transfer: Transfer, request: Request, upload_id: str) -> None:
+    async def _run(
+        self, transfer: Transfer | Sending, request: Request, upload_id: str
+    ) -> None:
         """Send everything; end the connection if a piece is missing."""
         try:
             await transfer.run()

@@ -163,7 +163,7 @@ class Flow:
 
     def start(self) -> None:
         """Be told from now on when to wait."""
-        _hold_little(self._request.transport)
+        hold_little(self._request.transport)
         self._request.registerProducer(self, True)
 
     def end(self) -> None:
@@ -219,7 +219,7 @@ def _pauses() -> Iterator[float]:
         pause_s = min(2 * pause_s, LOOK_S)
 
 
-def _hold_little(transport: Any) -> None:
+def hold_little(transport: Any) -> None:
     """Limit what the kernel holds, where it can be."""
     below_tls = getattr(transport, "transport", transport)
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
