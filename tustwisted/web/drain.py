@@ -7,9 +7,7 @@ At the end idle ones close, and busy ones after their answer.
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -66,7 +64,7 @@ class DrainingSite(StreamingSite):
         self._connections: set[Any] = set()
         self._idle: dict[Any, float] = {}
         self._told_to_end: Any = None
-        self._requests: Counter[Any] = Counter()
+        self._requests: dict[Any, int] = {}
         self._running = 0
         self._bodies: dict[Any, Body] = {}
         self._drained: Deferred[None] | None = None
@@ -91,7 +89,7 @@ class DrainingSite(StreamingSite):
         """Count a request until it is answered."""
         # A stream of HTTP/2 has no transport, but begins when its connection reads.
         transport = request.transport or self._reading
-        self._requests[transport] += 1
+        self._requests[transport] = self._requests.get(transport, 0) + 1
         self._running += 1
         self._idle.pop(transport, None)
         done = request.notifyFinish()
@@ -154,12 +152,11 @@ class DrainingSite(StreamingSite):
         self._idle[transport] = self.reactor.seconds()
         self._count()
 
-    @contextmanager
-    def reading(self, transport: ITransport) -> Iterator[None]:
-        """Take note of which connection the requests come from that come meanwhile."""
+    def deliver(self, data: bytes, transport: ITransport, protocol: IProtocol) -> None:
+        """Pass on what a connection has read; the requests in it come from there."""
         outer, self._reading = self._reading, transport
         try:
-            yield
+            protocol.dataReceived(data)
         finally:
             self._reading = outer
 
@@ -194,13 +191,13 @@ class DrainingSite(StreamingSite):
                 return
 
     def _request_done(self, request: Request, transport: Any) -> None:
-        self._requests[transport] -= 1
         self._running -= 1
-        if not self._requests[transport]:
-            del self._requests[transport]
+        left = self._requests.pop(transport) - 1
+        if left:
+            self._requests[transport] = left
         if transport not in self._connections:
             return
-        if not self._requests[transport]:
+        if not left:
             self._idle[transport] = self.reactor.seconds()
         body = getattr(request, "body", None)
         if body is not None and not body.complete:
@@ -214,7 +211,7 @@ class DrainingSite(StreamingSite):
 
     def _close_if_idle(self, transport: Any) -> None:
         if transport in self._connections and not (
-            self._requests[transport] or self._lingers(transport)
+            transport in self._requests or self._lingers(transport)
         ):
             transport.loseConnection()
 
@@ -240,8 +237,7 @@ class _Watched(proxyForInterface(IProtocol, "_protocol")):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         """Pass it on, and tell from where it comes meanwhile."""
-        with self._site.reading(self._transport):
-            self._protocol.dataReceived(data)
+        self._site.deliver(data, self._transport, self._protocol)
 
     def connectionLost(self, reason: Failure) -> None:
         """Pass the end on, then tell of it."""

@@ -19,6 +19,9 @@ from typing import Any
 _MOST_BYTES = 600
 """A longer value is refused; Python reads 4300 digits, or as few as 640 if told so."""
 
+_INITIALS = b"CcTt"
+"""Of the names; most headers begin with another letter."""
+
 
 def watch_framing(channel: Any, refuse: Callable[[Any], None]) -> None:
     """
@@ -27,19 +30,26 @@ def watch_framing(channel: Any, refuse: Callable[[Any], None]) -> None:
     :param channel: one of HTTP/1.1, in the middle of the headers of a request.
     :param refuse: lets a channel give that answer.
     """
-    if "headerReceived" not in vars(channel):
-        # Weak, since a channel that refers to itself stays for the garbage collector.
-        channel.headerReceived = partial(_header_received, weakref.ref(channel), refuse)
+    # Weak, since a channel that refers to itself stays for the garbage collector.
+    channel.headerReceived = partial(_header_received, weakref.ref(channel), refuse)
+
+
+def is_watched(channel: Any) -> bool:
+    """Tell whether that was done; once is enough for all requests of a connection."""
+    # Not by vars(): whose attributes were once looked at as a dict, finds them slowly
+    # ever after.
+    return isinstance(channel.headerReceived, partial)
 
 
 def _header_received(
     find_channel: Callable[[], Any], refuse: Callable[[Any], None], line: bytes
 ) -> bool:
     channel = find_channel()
-    if line[:1] in (b"C", b"c", b"T", b"t") and _is_bad(line):
+    if line[0] in _INITIALS and _is_bad(line):
         refuse(channel)
         return False
-    return bool(type(channel).headerReceived(channel, line))
+    is_taken: bool = type(channel).headerReceived(channel, line)
+    return is_taken
 
 
 def _is_bad(line: bytes) -> bool:

@@ -25,7 +25,7 @@ from zope.interface import implementer
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
-from tustwisted.web.framing import watch_framing
+from tustwisted.web.framing import is_watched, watch_framing
 from tustwisted.web.limits import HeaderLimits
 from tustwisted.web.loan import ILender, SocketLoan
 from tustwisted.web.target import adopt_host, origin_form
@@ -144,6 +144,7 @@ class _Line:
         self._decoder = channel._transferDecoder  # the channel forgets it too early
         self._transport = channel.transport
         self._own_read_bytes: int | None = None
+        self._watches_chunks = False
         self.answering = False
         """An answer has begun."""
         self.refused = False
@@ -170,7 +171,8 @@ class _Line:
     def body_begins(self, length: int | None) -> None:
         # The body has its own idle timer.  Twisted's comes back in requestDone.
         self._channel._savedTimeOut = self._channel.setTimeout(None)
-        if length is None:
+        self._watches_chunks = length is None
+        if self._watches_chunks:
             self._channel._respondToBadRequestAndDisconnect = self._body_is_bad
         # Not if it is unknown: a read full of tiny chunks takes long to parse.
         large = length is not None and length > SMALL_BODY_BYTES
@@ -189,7 +191,8 @@ class _Line:
         return found
 
     def body_ended(self) -> None:
-        vars(self._channel).pop("_respondToBadRequestAndDisconnect", None)
+        if self._watches_chunks:
+            del self._channel._respondToBadRequestAndDisconnect
         if self._own_read_bytes is not None:
             self._transport.bufferSize = self._own_read_bytes
 
@@ -293,7 +296,7 @@ class StreamingMixin(_Base):
 
     def __init__(self, channel: HTTPChannel, *args: Any, **kwargs: Any) -> None:
         """Begin with the request line read, and no header yet."""
-        if isinstance(channel, HTTPChannel):
+        if isinstance(channel, HTTPChannel) and not is_watched(channel):
             watch_framing(channel, _refuse)
             if self.header_limits is not None:
                 self.header_limits.set_on(channel)
@@ -313,14 +316,7 @@ class StreamingMixin(_Base):
         if host is not None:
             line.take_path(path)
             adopt_host(self.requestHeaders, host)
-        self._expectation = self.expectation
-        # With this header gone, Twisted sends no 100 of its own.
-        self.requestHeaders.removeHeader(b"Expect")
-        owes_continue = (
-            version == b"HTTP/1.1"
-            and self._expectation is not None
-            and self._expectation.lower() == b"100-continue"
-        )
+        owes_continue = self._take_expectation() and version == b"HTTP/1.1"
         self._line = line
         self._exchange = Exchange(
             line,
@@ -334,6 +330,15 @@ class StreamingMixin(_Base):
             self._exchange.body_ended()
             return super().gotLength(length)
         return self._dispatch(line)
+
+    def _take_expectation(self) -> bool:
+        """Take the header away, or Twisted sends a 100 of its own; is it for one?"""
+        expectation = self.expectation
+        if expectation is None:
+            return False
+        self._expectation = expectation
+        self.requestHeaders.removeHeader(b"Expect")
+        return expectation.lower() == b"100-continue"
 
     def _dispatch(self, line: _Line) -> None:
         assert self.body is not None

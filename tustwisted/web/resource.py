@@ -27,7 +27,7 @@ from tustwisted.web.observed import Watch, watch_nothing
 from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
-from tustwisted.web.streaming import BodySource
+from tustwisted.web.streaming import BodySource, StreamingMixin
 from tustwisted.web.tus import TusRoutes
 from tustwisted.web.values import values
 
@@ -181,8 +181,10 @@ def _check_host(request: Request) -> None:
 
 
 def _check_expectation(request: Request) -> None:
-    # A streaming request has taken the header out of Twisted's sight.
-    expectation = getattr(request, "expectation", request.getHeader(b"Expect"))
+    if isinstance(request, StreamingMixin):
+        expectation = request.expectation  # it was taken out of Twisted's sight
+    else:
+        expectation = request.getHeader(b"Expect")
     if expectation is not None and expectation.lower() != b"100-continue":
         raise UnmetExpectation
 

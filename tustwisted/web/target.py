@@ -23,7 +23,7 @@ def origin_form(target: bytes) -> tuple[bytes, bytes | None]:
 
     Spec: RFC 9112, section 3.2.2.
     """
-    match = _ABSOLUTE.fullmatch(target)
+    match = None if target.startswith(b"/") else _ABSOLUTE.fullmatch(target)
     if match is None:
         return target, None
     return b"/" + match[2], match[1]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from twisted.web.iweb import IRequest
 
 
 def values(request: IRequest, name: bytes) -> Sequence[bytes]:
     """Return the values of a header; none when it was not sent."""
-    return cast("Sequence[bytes]", request.requestHeaders.getRawHeaders(name, []))
+    found: Sequence[bytes] = request.requestHeaders.getRawHeaders(name, ())
+    return found
