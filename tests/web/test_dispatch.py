@@ -54,11 +54,10 @@ class Routes:
         """Have a method that brings HEAD with it."""
         return b"read"
 
-
-def fail(request: Request, error: Exception) -> bytes:
-    """Answer with the kind of an error."""
-    request.setResponseCode(500)
-    return type(error).__name__.encode()
+    def failed(self, request: Request, error: Exception) -> bytes:
+        """Answer with the kind of an error."""
+        request.setResponseCode(500)
+        return type(error).__name__.encode()
 
 
 class DispatchTests(SynchronousTestCase):
@@ -69,7 +68,7 @@ class DispatchTests(SynchronousTestCase):
 
     def begin(self, upload_id: str = "", method: bytes = b"PATCH") -> Memory:
         """Send a request."""
-        dispatch = Dispatch(self.routes.app, fail)
+        dispatch = Dispatch(self.routes)
         site = Memory(Route(lambda request: dispatch(request, upload_id)))
         site.peer.send(head(method, b"Content-Length: 0"))
         return site

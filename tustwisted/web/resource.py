@@ -54,8 +54,7 @@ class TusResource(Resource):
         self._uploads = uploads
         self._cors = settings.cors
         self._settings = settings
-        routes = TusRoutes(uploads, BodySource(), settings)
-        self._take_route = Dispatch(routes.app, routes.failed)
+        self._take_route = Dispatch(TusRoutes(uploads, BodySource(), settings))
         self.watch = Watch(uploads.observer, uploads.clock)
 
     def render(self, request: Request) -> bytes | int:
