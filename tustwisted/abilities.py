@@ -120,19 +120,6 @@ class IClaim(Interface):
         """
 
 
-class IRemembers(Interface):
-    """A store that need not read again what nobody but the holder of a lock changes."""
-
-    def remembering(upload_id: str) -> IDataStore:
-        """
-        Return the store for whoever has just got the lock of an upload.
-
-        It may remember what it has read of that upload, and provides what the store
-        does.  It is used until the lock is released, and for no other upload; never
-        where a lock may end while its holder goes on.
-        """
-
-
 class IReads(Interface):
     """A store whose finished uploads can be read (downloads)."""
 

@@ -464,8 +464,7 @@ class CostTests(StoreCase):
 
     def test_none_and_finish(self) -> None:
         """Up to its end an upload costs the same with and without a promise."""
-        look = ["read", "stat", "read"]
-        look_again = [*look, "stat", "read"]
+        look = ["read", "stat", "read", "stat", "read"]
         expected = {
             "create": ["exists", "create", "close", "write", "replace"],
             "info": look,
@@ -474,60 +473,19 @@ class CostTests(StoreCase):
             "close": ["close"],
         }
         none = self.calls(Durability.NONE)
-        self.assertEqual(none.pop("finish"), [*look_again, "write", "replace"])
+        self.assertEqual(none.pop("finish"), [*look, "write", "replace"])
         self.assertEqual(none, expected)
         self.directory = self.mktemp()
         finish = self.calls(Durability.FINISH)
         self.assertEqual(
             finish.pop("finish"),
             [
-                *look_again,
+                *look,
                 *("open", "fdatasync", "close"),
                 *("write", "replace", "sync_directory"),
             ],
         )
         self.assertEqual(finish, expected)
-
-    def test_holder_reads_the_record_once(self) -> None:
-        """Until he changes it; where a chunk in doubt begins he looks at each time."""
-        calls: list[str] = []
-        plain = self.make(Durability.NONE, intercepted(OsFiles(), Recorder(calls)))
-        run(plain.create(UploadInfo("u", None)))
-        store = plain.remembering("u")
-        calls.clear()
-        run(store.info("u"))
-        run(store.open_writer("u", 0))
-        run(store.set_length("u", 0))
-        run(store.set_state("u", UploadState.FINISHED))
-        first, known = ["read", "stat", "read"], ["stat", "read"]
-        put = ["write", "replace"]
-        self.assertEqual(
-            [call for call in calls if call != "close"],
-            [*first, *known, "open", *known, *put, *first, *put],
-        )
-
-    def test_holder_knows_what_he_has_changed(self) -> None:
-        """What he is told is what stands there by then."""
-        plain = self.make(Durability.NONE)
-        run(plain.create(UploadInfo("u", None)))
-        store = plain.remembering("u")
-        self.assertIsNone(run(store.info("u")).length)
-        run(store.set_length("u", 0))
-        self.assertEqual(run(store.info("u")), run(plain.info("u")))
-        run(store.set_state("u", UploadState.FINISHED))
-        self.assertIs(run(store.info("u")).state, UploadState.FINISHED)
-        run(store.remove("u"))
-        with self.assertRaises(UploadNotFound):
-            run(store.info("u"))
-
-    def test_only_the_holder_remembers(self) -> None:
-        """Whoever looks without the lock, or next, sees what has become of it."""
-        plain, other = self.make(Durability.NONE), self.make(Durability.NONE)
-        run(plain.create(UploadInfo("u", None)))
-        run(plain.remembering("u").info("u"))
-        run(other.set_length("u", 7))
-        self.assertEqual(run(plain.info("u")).length, 7)
-        self.assertEqual(run(plain.remembering("u").info("u")).length, 7)
 
 
 class ThreadTests(TestCase):

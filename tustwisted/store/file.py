@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from threading import Event
 
-from attrs import define, evolve, field
+from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.abilities import (
@@ -19,7 +19,6 @@ from tustwisted.abilities import (
     IFences,
     IPlaces,
     IReads,
-    IRemembers,
     ISearch,
     ISweeps,
     IUploadReader,
@@ -48,7 +47,7 @@ from tustwisted.store.reader import open_reader
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
-from tustwisted.store.shelf import Known, Shelf
+from tustwisted.store.shelf import Shelf
 
 
 @implementer(
@@ -59,7 +58,6 @@ from tustwisted.store.shelf import Known, Shelf
     IFences,
     IPlaces,
     IReads,
-    IRemembers,
     ISweeps,
     IVerifiesChunks,
     IHasRoom,
@@ -300,16 +298,9 @@ class FileStore:
     async def claim(self, upload_id: str) -> FileClaim:
         """See :meth:`tustwisted.abilities.IFences.claim`."""
         shelf = await claim(self._shelf, self._disk, upload_id)
-        return FileClaim(self._with(shelf), shelf, self._disk, upload_id)
-
-    def remembering(self, upload_id: str) -> FileStore:
-        """See :meth:`tustwisted.abilities.IRemembers.remembering`."""
-        return self._with(evolve(self._shelf, known=Known(upload_id)))
-
-    def _with(self, shelf: Shelf) -> FileStore:
         store = copy(self)
         store._shelf = shelf
-        return store
+        return FileClaim(store, shelf, self._disk, upload_id)
 
     async def awaiting_finish(self) -> Sequence[str]:
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from tustwisted.errors import TusError, UploadNotFound
@@ -78,18 +78,16 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
     path = shelf.layout.find_content(upload_id, record.storage_path)
     stat = shelf.files.stat(path)
     base = _find_unverified(shelf, upload_id, record)
-    if base is None and stat is not None and _may_change(shelf, stat, record):
+    if base is None and stat is not None and _may_be_doubted(record):
         stat = _smaller(stat, shelf.files.stat(path))
         base = _find_unverified(shelf, upload_id, record)
     if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
-    info = tell(
-        record,
-        size,
-        base,
-        shelf.host,
-        modified_s=None if stat is None else stat.modified_s,
+    info = tell(record, size, base, shelf.host)
+    info = evolve(
+        info,
+        modified_s=max(info.created_s, stat.modified_s if stat else info.modified_s),
         storage=Storage(
             path, shelf.layout.record(upload_id), _find_placed(shelf, record, path)
         ),
@@ -115,15 +113,6 @@ def _find_placed(shelf: Shelf, record: Record, path: str) -> str:
 def _may_be_doubted(record: Record) -> bool:
     """Tell whether bytes may come yet: no other state is reached but with all right."""
     return record.state in (None, UploadState.RECEIVING)
-
-
-def _may_change(shelf: Shelf, stat: FileStat, record: Record) -> bool:
-    """
-    Tell whether what was seen of a data file may have been in doubt by then.
-
-    Not where nobody else writes to it, nor where there was no byte.
-    """
-    return shelf.known is None and stat.size > 0 and _may_be_doubted(record)
 
 
 def _smaller(then: FileStat, now: FileStat | None) -> FileStat:

@@ -11,7 +11,7 @@ import re
 from attrs import evolve
 
 from tustwisted.errors import UploadNotFound
-from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
+from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
 from tustwisted.store.records import Record
@@ -47,13 +47,7 @@ def stored_offset(
 
 
 def tell(
-    record: Record,
-    size: int | None,
-    unverified_base: int | None,
-    host: Host,
-    *,
-    modified_s: float | None = None,
-    storage: Storage | None = None,
+    record: Record, size: int | None, unverified_base: int | None, host: Host
 ) -> UploadInfo:
     """
     Tell what is known of an upload.
@@ -64,8 +58,6 @@ def tell(
     was created); otherwise somebody has taken it away, and the upload is gone.
 
     :param size: bytes in the data file; ``None``: it is missing.
-    :param modified_s: when the last of them was written, seconds since 1970.
-    :param storage: where they lie.
     :raises UploadNotFound: the data file of an upload past receiving is missing.
     """
     info = record.info
@@ -79,15 +71,7 @@ def tell(
         state = UploadState.RECEIVING if record.state is None else state
     elif offset < info.length:
         state = UploadState.RECEIVING
-    if modified_s is None:
-        modified_s = info.modified_s
-    return evolve(
-        info,
-        offset=offset,
-        state=state,
-        modified_s=max(info.created_s, modified_s),
-        storage=storage,
-    )
+    return evolve(info, offset=offset, state=state)
 
 
 def read_unverified(content: bytes, record: Record) -> int:

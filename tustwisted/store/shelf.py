@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from attrs import define, frozen
+from attrs import frozen
 
 from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
@@ -27,18 +27,6 @@ from tustwisted.store.records import (
     decode_record,
     encode_record,
 )
-
-
-@define(eq=False)
-class Known:
-    """
-    What the holder of an upload's lock has read of it: nobody else changes that.
-
-    He reads a record once, until he writes another one.
-    """
-
-    upload_id: str
-    record: Record | None = None
 
 
 @frozen
@@ -67,22 +55,14 @@ class Shelf:
     passage: Passage | None = None
     """By which names are changed for a claim; ``None``: there are no claims (D6)."""
 
-    known: Known | None = None
-    """Of the one upload whose lock is held by whoever uses this; ``None``: of none."""
-
     def read(self, upload_id: str) -> Record:
         """
-        Read a record, unless it is known.
+        Read a record.
 
         :raises UploadNotFound: it makes no sense.
         :raises OSError: it is not there, or cannot be read.
         """
-        known = self.known
-        if known is None or known.upload_id != upload_id:
-            return self._read(self.layout.record(upload_id), upload_id)
-        if known.record is None:
-            known.record = self._read(self.layout.record(upload_id), upload_id)
-        return known.record
+        return self._read(self.layout.record(upload_id), upload_id)
 
     def read_removed(self, upload_id: str) -> Record:
         """Read the record of an upload that was being removed; as :meth:`read`."""
@@ -101,13 +81,9 @@ class Shelf:
         :raises OSError: the old record, if there was one, still holds.
         """
         upload_id = record.info.upload_id
-        try:
-            self.place(
-                upload_id, self.layout.record(upload_id), encode_record(record), synced
-            )
-        finally:
-            if self.known is not None:
-                self.known.record = None
+        self.place(
+            upload_id, self.layout.record(upload_id), encode_record(record), synced
+        )
 
     def place(self, upload_id: str, path: str, content: bytes, synced: bool) -> None:
         """

@@ -152,7 +152,7 @@ class Finishing:
     ) -> UploadInfo:
         """As :meth:`finish`, for the holder of an upload."""
         # A hook may have given somebody else what the caller has just created.
-        upload = await self._lookup.find_held(held.store, upload_id)
+        upload = await self._lookup.find_locked(upload_id)
         if upload.awaits_finish:
             return await self.step(held.store, upload, caller)
         return upload

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from tustwisted.abilities import IFences, IRemembers
+from tustwisted.abilities import IFences
 from tustwisted.errors import UploadLocked
 from tustwisted.interfaces import IDataStore, ILock, ILocker
 from tustwisted.lock.held import Held
@@ -70,12 +70,7 @@ class Locks:
 
         :raises TusError: it cannot be claimed; the lock is released.
         """
-        if not self._locker.is_leasing:
-            remembers = IRemembers(self._store, None)
-            if remembers is None:
-                return Held(lock, self._store)
-            return Held(lock, remembers.remembering(upload_id))
-        fences = IFences(self._store, None)
+        fences = IFences(self._store, None) if self._locker.is_leasing else None
         if fences is None:
             return Held(lock, self._store)
         try:

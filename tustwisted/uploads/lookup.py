@@ -46,23 +46,17 @@ class Lookup:
         :raises UploadNotFound: no such upload, or not an id, or somebody else's.
         :raises UploadExpired: it was left alone for too long.
         """
-        require_id(upload_id)
-        upload = await self._store.info(upload_id)
+        upload = await self._info(upload_id)
         require_owner(upload, caller)
         if self._ongoing.receiver_of(upload_id) is None:
             self._check(upload)
         return upload
 
-    async def find_held(
-        self, store: IDataStore, upload_id: str, caller: Caller | None = None
+    async def find_locked(
+        self, upload_id: str, caller: Caller | None = None
     ) -> UploadInfo:
-        """
-        Find an upload that is held for the caller; as :meth:`find`.
-
-        :param store: as the holder may use it.
-        """
-        require_id(upload_id)
-        upload = await store.info(upload_id)
+        """Find an upload whose lock is held for the caller; as :meth:`find`."""
+        upload = await self._info(upload_id)
         require_owner(upload, caller)
         self._check(upload)
         return upload
@@ -78,6 +72,10 @@ class Lookup:
         with suppress(TusError):  # gone, by now
             upload = await self._store.info(upload.upload_id)
         return self.expiration.expires_at(upload)
+
+    async def _info(self, upload_id: str) -> UploadInfo:
+        require_id(upload_id)
+        return await self._store.info(upload_id)
 
     def _check(self, upload: UploadInfo) -> None:
         if self.has_expired(upload):

@@ -67,8 +67,7 @@ class Opening:
         """
         store = held.store
         # A hook may have given somebody else what the caller has just created.
-        owner = None if is_new else caller
-        found = await self._lookup.find_held(store, upload_id, owner)
+        found = await self._lookup.find_locked(upload_id, None if is_new else caller)
         upload = check_under_lock(found, chunk, self._in_force.limits.max_size_bytes)
         tell_length = None
         if upload.length is not None and found.length is None:

@@ -53,7 +53,7 @@ class Removing:
         if answer.reject:
             raise TerminationRejected(answer.response)
         async with self._locks.held(upload_id) as held:
-            upload = await self._lookup.find_held(held.store, upload_id, caller)
+            upload = await self._lookup.find_locked(upload_id, caller)
             await self.remove(held.store, upload, caller)
         log.info(
             "upload {upload_id} terminated by {client}",
