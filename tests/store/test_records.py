@@ -78,6 +78,12 @@ class OurRecordTests(SynchronousTestCase):
         ):
             self.assertEqual(getattr(found, name), getattr(OURS, name))
 
+    def test_what_is_remembered_is_of_one_upload(self) -> None:
+        """The bytes of another upload's record are none of this one's."""
+        content = encode_record(OURS)
+        self.assertIs(decode_record(content, "u"), decode_record(bytes(content), "u"))
+        self.assertRaises(UploadNotFound, decode_record, content, "v")
+
     def test_tusd_reads_ours(self) -> None:
         """All of tusd's fields are there, in tusd's types."""
         fields = json.loads(encode_record(OURS))

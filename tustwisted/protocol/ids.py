@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 MAX_ID_CHARACTERS = 200
+
+_REMEMBERED_IDS = 1024
+"""A request asks of one id a dozen times: whoever gets it must not rely on others."""
 
 RANDOM_BYTES = 16
 """128 bits: an id cannot be guessed and two uploads never meet (T-054)."""
@@ -31,6 +35,7 @@ def new_id(random_bytes: Callable[[int], bytes]) -> str:
     return random_bytes(RANDOM_BYTES).hex()
 
 
+@lru_cache(_REMEMBERED_IDS)
 def is_upload_id(text: str) -> bool:
     """
     Tell whether a string may be an upload id.

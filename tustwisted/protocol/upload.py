@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
-from attrs import evolve, field, frozen, validators
+from attrs import Attribute, evolve, field, frozen
 
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.ids import is_upload_id
@@ -12,7 +13,10 @@ from tustwisted.protocol.metadata import Metadata
 
 MAX_OWNER_CHARACTERS = 200
 
-_in_range = validators.and_(validators.ge(0), validators.le(MAX_BYTES))
+
+def _in_range(_: object, attribute: Attribute[Any], value: int | None) -> None:
+    if value is not None and not 0 <= value <= MAX_BYTES:
+        raise ValueError(f"not a number of bytes: {attribute.name}")
 
 
 class UploadState(Enum):
@@ -59,7 +63,7 @@ class UploadInfo:
 
     upload_id: str = field(validator=lambda _, __, value: _require_id(value))
 
-    length: int | None = field(validator=validators.optional(_in_range))
+    length: int | None = field(validator=_in_range)
     """Bytes of the whole upload; ``None`` while its length is deferred."""
 
     offset: int = field(default=0, validator=_in_range)
@@ -87,9 +91,7 @@ class UploadInfo:
     owner: str | None = field(default=None)
     """Who created it, and alone may use it; ``None``: whoever may use the server."""
 
-    max_size_bytes: int | None = field(
-        default=None, validator=validators.optional(_in_range)
-    )
+    max_size_bytes: int | None = field(default=None, validator=_in_range)
     """How long it may get, if a hook has set that."""
 
     expire_after_s: float | None = None
@@ -138,7 +140,7 @@ class UploadInfo:
 
     def at(self, offset: int) -> UploadInfo:
         """Return the same upload with another offset."""
-        return evolve(self, offset=offset)
+        return self if offset == self.offset else evolve(self, offset=offset)
 
     def become(self, state: UploadState) -> UploadInfo:
         """Return the same upload in another state."""

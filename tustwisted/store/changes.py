@@ -30,8 +30,8 @@ def find_end(shelf: Shelf, upload_id: str, offset: int) -> Seen:
     :raises StorageFailed: the file system failed.
     """
     seen = look_up_to_change(shelf, upload_id)
-    if seen.info.offset != offset:
-        raise OffsetConflict(seen.info.offset, offset)
+    if seen.offset != offset:
+        raise OffsetConflict(seen.offset, offset)
     return seen
 
 
@@ -50,8 +50,8 @@ def open_end(
     :raises StorageFailed: the file system failed.
     :raises LockLost: somebody has claimed the upload since; nothing was changed.
     """
-    upload_id, offset = seen.info.upload_id, seen.info.offset
-    takes_bytes = seen.info.state is UploadState.RECEIVING
+    upload_id, offset = seen.upload_id, seen.offset
+    takes_bytes = seen.state is UploadState.RECEIVING
     with storage_errors(upload_id):
         writer = FileWriter(
             shelf.files,
@@ -79,20 +79,20 @@ def open_end(
 def _cut(shelf: Shelf, fd: int, seen: Seen) -> None:
     """Cut off what does not count, and only then end the doubt about it."""
     if seen.surplus_bytes:
-        shelf.files.truncate(fd, seen.info.offset)
+        shelf.files.truncate(fd, seen.offset)
     if seen.is_doubted:
         with suppress(FileNotFoundError):
-            shelf.take_away(shelf.layout.unverified(seen.info.upload_id))
+            shelf.take_away(shelf.layout.unverified(seen.upload_id))
 
 
 def _is_foreign(shelf: Shelf, seen: Seen) -> bool:
     """Tell whether the record would judge wrongly the bytes that we now add."""
     record = seen.record
     return (
-        record.state is not seen.info.state
+        record.state is not seen.state
         or record.durability is not shelf.durability
         or (shelf.durability.syncs and record.host != shelf.host)
-        or record.synced_offset > seen.info.offset
+        or record.synced_offset > seen.offset
     )
 
 
@@ -107,12 +107,12 @@ def adopt(shelf: Shelf, writer: FileWriter, seen: Seen) -> None:
     :raises NoSpace: the old record still holds.
     :raises StorageFailed: the old record still holds.
     """
-    upload_id = seen.info.upload_id
+    upload_id = seen.upload_id
     syncs = shelf.durability.syncs
     with storage_errors(upload_id):
         if syncs:
             shelf.files.fdatasync(writer.fileno())
-        record = _claim(shelf, seen, seen.info.state)
+        record = _claim(shelf, seen, seen.state)
         shelf.put(record, synced=syncs)
         if syncs:
             for directory in shelf.directories(upload_id, seen.path):
@@ -123,7 +123,7 @@ def adopt(shelf: Shelf, writer: FileWriter, seen: Seen) -> None:
 
 def _claim(shelf: Shelf, seen: Seen, state: UploadState) -> Record:
     """Return the record as ours, for when all that counts is synced (if we sync)."""
-    offset, syncs = seen.info.offset, shelf.durability.syncs
+    offset, syncs = seen.offset, shelf.durability.syncs
     return evolve(
         seen.record,
         state=state,
@@ -206,7 +206,7 @@ def secure(shelf: Shelf, seen: Seen) -> None:
     record = seen.record
     needs_cut = seen.is_doubted or seen.surplus_bytes > 0
     needs_sync = shelf.durability.syncs and not (
-        record.syncs and record.synced_offset == seen.info.offset
+        record.syncs and record.synced_offset == seen.offset
     )
     if seen.size is None or not (needs_cut or needs_sync):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cached_property
 
 from attrs import evolve, frozen
 from twisted.logger import Logger
@@ -14,7 +15,7 @@ from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
 from tustwisted.store.ifiles import FileStat
 from tustwisted.store.layout import RECORD_ENDING, UNVERIFIED_ENDING
-from tustwisted.store.offsets import read_unverified, tell
+from tustwisted.store.offsets import Told, read_unverified, tell
 from tustwisted.store.records import Record
 from tustwisted.store.shelf import Shelf
 
@@ -39,13 +40,42 @@ class Seen:
     is_doubted: bool
     """A part of it is unverified."""
 
-    info: UploadInfo
-    """What may be told."""
+    _told: Told
+    _stat: FileStat | None
+    _storage: Storage
+
+    @property
+    def upload_id(self) -> str:
+        """Whose it is."""
+        return self.record.info.upload_id
+
+    @property
+    def offset(self) -> int:
+        """How many of its bytes count."""
+        return self._told.offset
+
+    @property
+    def state(self) -> UploadState:
+        """The state that holds, whatever the record says."""
+        return self._told.state
 
     @property
     def surplus_bytes(self) -> int:
         """How much of the data file does not count."""
-        return max(0, (self.size or 0) - self.info.offset)
+        return max(0, (self.size or 0) - self.offset)
+
+    @cached_property
+    def info(self) -> UploadInfo:
+        """What may be told; put together for who asks, and whoever writes does not."""
+        then = self.record.info
+        written_s = self._stat.modified_s if self._stat else then.modified_s
+        return evolve(
+            then,
+            offset=self.offset,
+            state=self.state,
+            modified_s=max(then.created_s, written_s),
+            storage=self._storage,
+        )
 
 
 def look_up(shelf: Shelf, upload_id: str) -> Seen:
@@ -78,21 +108,16 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
     path = shelf.layout.find_content(upload_id, record.storage_path)
     stat = shelf.files.stat(path)
     base = _find_unverified(shelf, upload_id, record)
-    if base is None and stat is not None and _may_be_doubted(record):
+    if base is None and stat is not None and stat.size and _may_be_doubted(record):
         stat = _smaller(stat, shelf.files.stat(path))
         base = _find_unverified(shelf, upload_id, record)
     if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
-    info = tell(record, size, base, shelf.host)
-    info = evolve(
-        info,
-        modified_s=max(info.created_s, stat.modified_s if stat else info.modified_s),
-        storage=Storage(
-            path, shelf.layout.record(upload_id), _find_placed(shelf, record, path)
-        ),
-    )
-    return Seen(record, path, size, base is not None, info)
+    told = tell(record, size, base, shelf.host)
+    placed = _find_placed(shelf, record, path)
+    storage = Storage(path, shelf.layout.record(upload_id), placed)
+    return Seen(record, path, size, base is not None, told, stat, storage)
 
 
 def _find_placed(shelf: Shelf, record: Record, path: str) -> str:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import re
 
-from attrs import evolve
+from attrs import frozen
 
 from tustwisted.errors import UploadNotFound
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import UploadState
 from tustwisted.store.durability import Durability
 from tustwisted.store.host import Host
 from tustwisted.store.records import Record
 
 _NUMBER = re.compile(rb"[0-9]{1,19}\n?")
+
+
+@frozen
+class Told:
+    """What may be told of an upload beside what its record says."""
+
+    offset: int
+    state: UploadState
 
 
 def stored_offset(
@@ -48,9 +56,9 @@ def stored_offset(
 
 def tell(
     record: Record, size: int | None, unverified_base: int | None, host: Host
-) -> UploadInfo:
+) -> Told:
     """
-    Tell what is known of an upload.
+    Tell how far an upload is.
 
     A state past receiving holds only while all bytes are there: without them there is
     nothing to serve, and the client may send them again.  A data file that is missing
@@ -71,7 +79,7 @@ def tell(
         state = UploadState.RECEIVING if record.state is None else state
     elif offset < info.length:
         state = UploadState.RECEIVING
-    return evolve(info, offset=offset, state=state)
+    return Told(offset, state)
 
 
 def read_unverified(content: bytes, record: Record) -> int:

@@ -51,6 +51,6 @@ def make_way(shelf: Shelf, seen: Seen) -> None:
     :raises NoSpace: or :class:`StorageFailed`.
     """
     # Without the root: if that is gone its disk is, and nothing is made instead.
-    with storage_errors(seen.info.upload_id):
+    with storage_errors(seen.upload_id):
         for directory in reversed(shelf.layout.directories(seen.path)[:-1]):
             shelf.make_directory(directory)

@@ -35,7 +35,7 @@ def look_up_to_change(shelf: Shelf, upload_id: str) -> Seen:
 
 
 def _require_reach(shelf: Shelf, passage: Passage, seen: Seen) -> None:
-    upload_id, layout = seen.info.upload_id, shelf.layout
+    upload_id, layout = seen.upload_id, shelf.layout
     places = {os.path.dirname(path) for path in (seen.path, layout.record(upload_id))}
     # The claims lie in the root itself: for most uploads nothing has to be asked.
     for directory in sorted(places - {layout.root}):

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -31,6 +32,12 @@ MAX_FIRST_RECORD_BYTES = MAX_RECORD_BYTES - 64 * 1024
 """
 A new one leaves room for what later ones add: state, offset and machine, < 1 KiB, and
 three paths, each of 4 KiB and, where it is escaped, three times as much.
+"""
+
+_REMEMBERED_RECORDS = 64
+_REMEMBERED_BYTES = 4096
+"""
+What was made of the last short records: a PATCH reads the same one up to four times.
 """
 
 STORAGE_TYPE = "filestore"
@@ -176,6 +183,12 @@ def decode_record(content: bytes, upload_id: str) -> Record:
     """
     if not content or len(content) > MAX_RECORD_BYTES:
         raise UploadNotFound
+    if len(content) > _REMEMBERED_BYTES:
+        return _decode(content, upload_id)
+    return _decode_short(content, upload_id)
+
+
+def _decode(content: bytes, upload_id: str) -> Record:
     try:
         return _read(json.loads(content), upload_id)
     except (ValueError, ArithmeticError, InvalidMetadata, RecursionError):
@@ -183,6 +196,9 @@ def decode_record(content: bytes, upload_id: str) -> Record:
         # UploadInfo.  ArithmeticError: one of 400 digits that is to be a float.
         # RecursionError: 100,000 brackets.
         raise UploadNotFound from None
+
+
+_decode_short = lru_cache(_REMEMBERED_RECORDS)(_decode)
 
 
 def _read(fields: object, upload_id: str) -> Record:
