@@ -72,7 +72,7 @@ def makeService(options: Options) -> IService:
     from tustwisted.activation import warn_of_unused
     from tustwisted.making import make_daemon
     from tustwisted.privileges import check_chroot, import_early
-    from tustwisted.process import end_failed
+    from tustwisted.process import end_failed, spare_what_is_there
     from tustwisted.signals import Signals
     from tustwisted.systemd import Systemd
 
@@ -109,4 +109,5 @@ def makeService(options: Options) -> IService:
         if options.parent is not None:  # twistd's
             signals.keep_reload()
         reactor.callWhenRunning(signals.take)
+        reactor.callWhenRunning(spare_what_is_there)
     return service  # type: ignore[no-any-return]

@@ -65,6 +65,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
 
     from tustwisted.config.settings import Settings  # noqa: PLC0415
     from tustwisted.making import make_daemon  # noqa: PLC0415
+    from tustwisted.process import spare_what_is_there  # noqa: PLC0415
     from tustwisted.workers.questions import answer_at  # noqa: PLC0415
     from tustwisted.workers.words import Words  # noqa: PLC0415
 
@@ -103,6 +104,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     # Before the supervisor is told that it serves: it may want that at once.
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.reload))
     service.startService()
+    reactor.callWhenRunning(spare_what_is_there)
     balance.tell(number, 0)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.addSystemEventTrigger("after", "shutdown", ignore_all)
