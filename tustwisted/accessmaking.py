@@ -24,6 +24,8 @@ def make_access_hooks(reactor: Any, settings: Settings) -> list[IHook]:
     :param reactor: its threads look at the files.
     :raises SystemExit: what is needed for it is not installed.
     """
+    if settings.auth_tokens is None and settings.jwt_key_file is None:
+        return []
     from twisted.internet.threads import deferToThreadPool
 
     from tustwisted.auth.either import EitherToken

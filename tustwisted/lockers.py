@@ -12,7 +12,7 @@ from tustwisted.interfaces import ILocker
 from tustwisted.lock.directory import DirectoryLock, LockerKind
 from tustwisted.lock.kernel import has_byte_locks
 from tustwisted.lock.memory import MemoryLocker
-from tustwisted.lock.redis.locks import TTL_S
+from tustwisted.lock.redis.terms import TTL_S
 from tustwisted.lock.redis.url import FORMS, RedisURL, parse_redis_url
 from tustwisted.lock.shared import SharedLocker
 

@@ -15,14 +15,12 @@ from twisted.logger import Logger
 from tustwisted.errors import TusError
 from tustwisted.hooks.carrier import Carrier
 from tustwisted.hooks.interfaces import IMail, IOutbox
+from tustwisted.hooks.settings import GIVE_UP_AFTER_S
 from tustwisted.interfaces import IHook
 from tustwisted.outcome import Outcome
 from tustwisted.waiting import WaitedTooLong, within
 
 log = Logger()
-
-GIVE_UP_AFTER_S = 86_400.0
-"""An event that fails for a day is a dead letter."""
 
 AT_ONCE = 64
 """So many uploads are told of at the same time, to each hook."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from tustwisted.hooks.delivery import GIVE_UP_AFTER_S
-from tustwisted.hooks.outbox.file import LIMIT
+GIVE_UP_AFTER_S = 86_400.0
+"""An event that fails for a day is a dead letter."""
+
+LIMIT = 100_000
+"""So many events may wait until no upload can be created any more."""
 
 
 @frozen

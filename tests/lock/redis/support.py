@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lock.redis.fake import FakeLeases, FakeRedis
-from tustwisted.lock.redis.locks import TTL_S, RedisLocks
+from tustwisted.lock.redis.locks import RedisLocks
+from tustwisted.lock.redis.terms import TTL_S
 from tustwisted.lock.shared import IProcessLock
 
 STEP_S = 0.01

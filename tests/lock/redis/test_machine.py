@@ -22,8 +22,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lock.redis.fake import REPLY_TIMEOUT_S, FakeRedis
 from tests.lock.redis.support import Process
 from tustwisted.errors import LockLost, LocksUnavailable, UploadLocked
-from tustwisted.lock.redis.locks import TTL_S
 from tustwisted.lock.redis.taking import SECOND_TRY_S
+from tustwisted.lock.redis.terms import TTL_S
 from tustwisted.lock.shared import IProcessLock
 
 STEP_S = 0.1

@@ -17,6 +17,7 @@ from tustwisted.hooks.outbox.letters import Letter
 from tustwisted.hooks.outbox.places import Places
 from tustwisted.hooks.outbox.prepared import Prepared
 from tustwisted.hooks.outbox.room import Room
+from tustwisted.hooks.settings import LIMIT
 from tustwisted.hooks.wire import without_secrets
 from tustwisted.interfaces import IDisk
 from tustwisted.lock.filesystem import network_filesystem
@@ -34,9 +35,6 @@ _T = TypeVar("_T")
 
 NAME = ".tustwisted.outbox"
 """In a directory of uploads; no id begins with a dot, so that no walk comes here."""
-
-LIMIT = 100_000
-"""So many events may wait until no upload can be created any more."""
 
 _ALL = "(outbox)"
 """What the log has in the place of an id when something fails that is about many."""

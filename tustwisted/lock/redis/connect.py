@@ -16,8 +16,9 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 
 from tustwisted.lock.redis.leases import TOKEN_BYTES
-from tustwisted.lock.redis.locks import TTL_S, RedisLocks
+from tustwisted.lock.redis.locks import RedisLocks
 from tustwisted.lock.redis.server import START_TIMEOUT_S, RedisLeases
+from tustwisted.lock.redis.terms import TTL_S
 from tustwisted.lock.redis.url import RedisURL
 
 

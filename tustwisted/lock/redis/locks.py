@@ -21,7 +21,7 @@ from tustwisted.lock.redis.held import Held, RedisLock
 from tustwisted.lock.redis.leases import FAILURES, Freed, ILeases, Message
 from tustwisted.lock.redis.returns import Returns
 from tustwisted.lock.redis.taking import Taking, Ways
-from tustwisted.lock.redis.terms import Terms
+from tustwisted.lock.redis.terms import TTL_S, Terms
 from tustwisted.lock.shared import IProcessLock, IProcessLocks
 from tustwisted.probes import IReachable
 from tustwisted.waiting import WaitedTooLong, within
@@ -29,9 +29,6 @@ from tustwisted.waiting import WaitedTooLong, within
 log = Logger()
 
 _T = TypeVar("_T")
-
-TTL_S = 10.0
-"""How long a lease lasts: what a dead process costs those who wait for its uploads."""
 
 STOP_S = 2.0
 """How long giving back all locks may take at the end."""

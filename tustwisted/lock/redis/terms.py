@@ -7,6 +7,9 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
+TTL_S = 10.0
+"""How long a lease lasts: what a dead process costs those who wait for its uploads."""
+
 
 @frozen
 class Terms:
