@@ -10,49 +10,59 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import machine, report
 from bench.peers.nodejs import Node
 from bench.peers.tusd import Tusd
 from bench.peers.tuspyserver import Tuspyserver
-from bench.scenarios import QUICK, Scale, Scenario, large, small
-from bench.servers import Tustwisted
+from bench.scenarios import (
+    QUICK,
+    Scale,
+    Scenario,
+    directory,
+    idle,
+    interrupted,
+    large,
+    small,
+    start,
+)
+from bench.servers import Server, Tustwisted
 from bench.session import Row, Session
 from bench.table import as_text
 from bench.wire import WrongAnswer
 
-SCENARIOS: Sequence[Scenario] = (*large.SCENARIOS, *small.SCENARIOS)
+SCENARIOS: Sequence[Scenario] = (
+    *large.SCENARIOS,
+    *small.SCENARIOS,
+    *idle.SCENARIOS,
+    *interrupted.SCENARIOS,
+    *start.SCENARIOS,
+)
 
-PEERS = {"tusd": Tusd, "node": Node, "python": Tuspyserver}
+PEERS: dict[str, type[Server]] = {"tusd": Tusd, "node": Node, "python": Tuspyserver}
+
+FINISH = "tustwisted, finish"
+"""The row of our default, which syncs before it says that an upload is finished."""
+
+_SHARED = ("patch", "many", "small-32")
+"""What several workers can share."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
+    keys = [scenario.key for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="send less of everything")
-    parser.add_argument(
-        "--only",
-        action="append",
-        metavar="SCENARIO",
-        choices=[scenario.key for scenario in SCENARIOS],
-        help="one of " + ", ".join(scenario.key for scenario in SCENARIOS),
-    )
-    parser.add_argument(
-        "--no-finish", action="store_true", help="leave out --durability finish"
-    )
-    parser.add_argument(
-        "--place", type=Path, default=Path("."), help="where uploads are kept"
-    )
-    parser.add_argument(
-        "--write",
-        type=Path,
-        metavar="DIRECTORY",
-        help="write performance-table.rst and performance.json there",
-    )
+    add = parser.add_argument
+    add("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
+    add("--rounds", type=int, default=3)
+    add("--quick", action="store_true", help="send less of everything")
+    add("--only", action="append", choices=keys, metavar="SCENARIO", help=str(keys))
+    add("--also", nargs="+", choices=("workers", "directory"), default=[])
+    add("--no-finish", action="store_true", help="leave out --durability finish")
+    add("--place", type=Path, default=Path("."), help="where uploads are kept")
+    add("--write", type=Path, metavar="DIRECTORY", help="write tables and JSON there")
     options = parser.parse_args(arguments)
     unknown = set(options.peers) - set(PEERS)
     if unknown:
@@ -60,43 +70,68 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def rows_of(options: argparse.Namespace) -> list[Row]:
-    """Ours first."""
-    rows = [Row(Tustwisted(), is_ours=True)]
-    if not options.no_finish:
-        ours = Tustwisted(name="tustwisted, finish", durability="finish")
-        rows.append(Row(ours, is_ours=True, only_uploads=True))
-    return rows + [Row(PEERS[name]()) for name in dict.fromkeys(options.peers)]
+def sessions_of(
+    options: argparse.Namespace, scale: Scale, place: Path
+) -> Iterator[Session]:
+    """What the command line asks for, in this order."""
+    ours = Row(Tustwisted(), is_ours=True)
+    peers = [Row(PEERS[name]()) for name in dict.fromkeys(options.peers)]
+    finish = Row(
+        Tustwisted(name=FINISH, durability="finish"), is_ours=True, only_uploads=True
+    )
+    rows = [ours, *([] if options.no_finish else [finish]), *peers]
+    wanted = [s for s in SCENARIOS if not options.only or s.key in options.only]
+    yield Session("Servers", rows, wanted, scale, place, "tusd", say)
+    if "workers" in options.also:
+        workers = [Row(_with_workers(count), is_ours=True) for count in (1, 2)]
+        shared = [s for s in SCENARIOS if s.key in _SHARED]
+        yield Session("Workers", workers, shared, scale, place, workers[0].name, say)
+    if "directory" in options.also:
+        rows = [ours, *(row for row in peers if row.name == "tusd")]
+        yield Session("Directory", rows, directory.SCENARIOS, scale, place, "tusd", say)
 
 
-def run(options: argparse.Namespace, scale: Scale) -> Session:
+def _with_workers(count: int) -> Tustwisted:
+    return Tustwisted(
+        name=f"{count} worker{'s'[: count - 1]}", options=("--workers", str(count))
+    )
+
+
+def run(options: argparse.Namespace, scale: Scale) -> list[Session]:
     """
     Measure what the command line asks for.
 
     :raises WrongAnswer: our daemon did not answer as it must.
     """
     machine.allow_many_descriptors()
-    wanted = [s for s in SCENARIOS if not options.only or s.key in options.only]
     with tempfile.TemporaryDirectory(dir=options.place) as made:
         place = Path(made).resolve()
-        session = Session(rows_of(options), wanted, scale, place)
-        session.install()
-        session.run(options.rounds)
+        sessions = list(sessions_of(options, scale, place))
+        for session in sessions:
+            session.install()
+            session.run(options.rounds)
         if options.write:
-            report.write(session, machine.describe(place), options.write)
-    return session
+            report.write(sessions, machine.describe(place), options.write)
+    return sessions
+
+
+def say(line: str) -> None:
+    """Tell what goes on, beside what is written in the end."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def main() -> None:
     """Measure, and print the tables."""
     options = parse(sys.argv[1:])
     try:
-        session = run(options, QUICK if options.quick else Scale())
+        sessions = run(options, QUICK if options.quick else Scale())
     except WrongAnswer as error:
         sys.exit(f"{error}.")
-    for table in report.tables(session):
-        sys.stdout.write(as_text(table) + "\n")
-    sys.stdout.write(f"The page cache held up to {session.cached_mib} MiB.\n")
+    for session in sessions:
+        for table in report.tables(session):
+            sys.stdout.write(f"{as_text(table)}\n")
+        sys.stdout.write(f"The page cache held up to {session.cached_mib} MiB.\n")
 
 
 if __name__ == "__main__":

@@ -119,12 +119,12 @@ def metered(server: ProcessTree) -> Iterator[Meter]:
     )
 
 
-def settled_kib(server: ProcessTree, still_s: float = 1.0, limit_s: float = 20) -> int:
+def settled_kib(server: ProcessTree, still_s: float, limit_s: float = 20) -> int:
     """Wait until a server's memory stands still; return it, KiB."""
     end = time.monotonic() + limit_s
     last, since = server.resident_kib(), time.monotonic()
     while time.monotonic() - since < still_s and time.monotonic() < end:
-        time.sleep(0.1)
+        time.sleep(min(0.1, still_s))
         now = server.resident_kib()
         if abs(now - last) > 100:
             last, since = now, time.monotonic()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import asdict
 
 from bench.session import Session
 from bench.table import Table, as_rst, table_of
-
-BASELINE = "tusd"
 
 
 def tables(session: Session) -> list[Table]:
@@ -21,25 +19,29 @@ def tables(session: Session) -> list[Table]:
         names = [row.name for row in session.rows if row.is_in(scenario)]
         if any(session.series(scenario.key, name) for name in names):
             title = scenario.titled(session.scale)
-            found.append(table_of(scenario, title, names, session.series, BASELINE))
+            found.append(
+                table_of(scenario, title, names, session.series, session.baseline)
+            )
     return found
 
 
-def write(session: Session, facts: Mapping[str, object], place: Path) -> None:
+def write(
+    sessions: Sequence[Session], facts: Mapping[str, object], place: Path
+) -> None:
     """
     Write ``performance-table.rst`` and ``performance.json`` into a directory.
 
     :param facts: of the machine.
     """
     place.mkdir(parents=True, exist_ok=True)
-    (place / "performance-table.rst").write_text(_page(session, facts))
-    figures = json.dumps(_figures(session, facts), indent=1)
-    (place / "performance.json").write_text(f"{figures}\n")
+    (place / "performance-table.rst").write_text(_page(sessions, facts))
+    figures = {"machine": dict(facts), "sessions": [_figures(s) for s in sessions]}
+    (place / "performance.json").write_text(f"{json.dumps(figures, indent=1)}\n")
 
 
-def _figures(session: Session, facts: Mapping[str, object]) -> dict[str, object]:
+def _figures(session: Session) -> dict[str, object]:
     return {
-        "machine": dict(facts),
+        "title": session.title,
         "servers": {row.name: row.server.version for row in session.rows},
         "page_cache_mib": session.cached_mib,
         "scale": asdict(session.scale),
@@ -61,18 +63,22 @@ def _figures(session: Session, facts: Mapping[str, object]) -> dict[str, object]
     }
 
 
-def _page(session: Session, facts: Mapping[str, object]) -> str:
-    versions = ", ".join(f"{row.name} {row.server.version}" for row in session.rows)
-    most = max((len(found) for found in session.samples.values()), default=0)
+def _page(sessions: Sequence[Session], facts: Mapping[str, object]) -> str:
+    servers = {row.name: row.server.version for s in sessions for row in s.rows}
+    versions = ", ".join(f"{name} {version}" for name, version in servers.items())
     lines = [
         ".. Written by the benchmark (make bench): do not change it by hand.",
         "",
-        f"Measured on {facts['date']}: {facts['cores']} cores ({facts['processor']}),"
-        f" {facts['memory_mib']} MiB of memory, {facts['kernel']},"
-        f" {facts['file_system']}, Python {facts['python']}; {versions}."
-        f" Medians of {most} rounds, with the least and the most in parentheses."
-        f" The page cache held up to {session.cached_mib} MiB.",
-        "",
+        f"Measured on {facts['date']}: {facts['cores']} cores ({facts['processor']}),",
+        f"{facts['memory_mib']} MiB of memory, {facts['kernel']},"
+        f" {facts['file_system']}, Python {facts['python']};",
+        f"{versions}.",
+        "Medians, with the least and the most in parentheses; the page cache held"
+        f" up to {max(session.cached_mib for session in sessions)} MiB.",
     ]
-    lines += [f"* {sentence}" for sentence in session.notes]
-    return "\n".join([*lines, "", as_rst(tables(session))])
+    for session in sessions:
+        most = max((len(found) for found in session.samples.values()), default=0)
+        lines += ["", f".. rubric:: {session.title} ({most} rounds)", ""]
+        lines += [f"* {sentence}" for sentence in session.notes]
+        lines += ["", as_rst(tables(session))]
+    return "\n".join(lines)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import define, field, frozen
 
 from bench import machine
 from bench.content import Content
+from bench.filling import fill
 from bench.samples import Sample, Series
 from bench.scenarios import Scale, Scenario, Trial
 from bench.servers import CannotServe, Server, serving
@@ -43,10 +43,18 @@ class Row:
 class Session:
     """Runs scenarios against servers and keeps what they gave."""
 
+    title: str
     rows: Sequence[Row]
     scenarios: Sequence[Scenario]
     scale: Scale
     place: Path
+    baseline: str
+    """The name of the server that others are compared with."""
+
+    tell: Callable[[str], None]
+    """Takes a line on what has happened."""
+
+    settle: Callable[[], bool] = machine.settle
     notes: list[str] = field(factory=list)
     samples: dict[tuple[str, str], list[Sample]] = field(factory=dict)
     """By the key of a scenario and the name of a server."""
@@ -99,8 +107,8 @@ class Session:
         if lack is not None:
             self._note(f"{row.name}, {scenario.key}: {lack}.")
             return
-        if not machine.settle():
-            self._say("the machine goes on writing; what follows may be slower\n")
+        if not self.settle():
+            self.tell("the machine goes on writing; what follows may be slower")
         try:
             sample = self._measure(row.server, scenario, content, number == 0)
         except _FAILURES as error:
@@ -110,25 +118,29 @@ class Session:
             self._note(f"{row.name}, {scenario.key}: {error}.")
             return
         self.samples.setdefault(key, []).append(sample)
-        self._say(
+        self.tell(
             f"round {number + 1}  {scenario.key:10} {row.name:20}"
             f" {sample.cost.wall_s:8.2f} s wall {sample.cost.cpu_s:7.2f} s CPU"
-            f" {sample.cost.above_idle_kib / 1024:7.1f} MiB above idle\n"
+            f" {sample.cost.above_idle_kib / 1024:7.1f} MiB above idle"
         )
 
     def _measure(
         self, server: Server, scenario: Scenario, content: Content, is_first: bool
     ) -> Sample:
-        with serving(server, self.place) as running:
+        kept = self._filled(scenario.fill) if scenario.fill else None
+        with serving(server, self.place, kept) as running:
             sample = scenario.run(Trial(running, content, self.scale, is_first))
             self.cached_mib = max(self.cached_mib, machine.meminfo()["Cached"] // 1024)
         return sample
 
+    def _filled(self, count: int) -> Path:
+        """A directory with so many uploads; made once."""
+        directory = self.place / f"filled-{count}"
+        if not directory.exists():
+            fill(directory, count)
+        return directory
+
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
-        self._say(f"{sentence}\n")
-
-    def _say(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        self.tell(sentence)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import frozen
 
 from bench.samples import MIB, Series, Spread, ratio
-from bench.scenarios import Scenario
+from bench.scenarios import Scenario, Shape
 
 Lookup = Callable[[str, str], Series | None]
 """Gives the series of a scenario's key and a server's name."""
@@ -60,45 +61,64 @@ def table_of(
         empty row.
     :param baseline: the server that the others are compared with.
     """
-    per_s, cpu_heading, per_s_factor, cpu_factor = _units(scenario.unit)
-    headings = [
-        "Server",
-        "Wall, s",
-        per_s,
-        "CPU, s",
-        cpu_heading,
-        "Peak above idle, MiB",
-    ]
-    headings += [heading for _, heading in scenario.others]
-    headings += [f"Rate / {baseline}", f"CPU / {baseline}"]
+    columns = _columns(scenario, baseline)
     base = series(scenario.key, baseline)
-    rows = []
-    for name in names:
-        found = series(scenario.key, name)
+    rows = [
+        [name, *(column.cell(series(scenario.key, name), base) for column in columns)]
+        for name in names
+    ]
+    return Table(title, ["Server", *(column.heading for column in columns)], rows)
+
+
+@frozen
+class _Column:
+    heading: str
+    figure: Callable[[Series], Spread | None]
+    factor: float = 1.0
+    is_ratio: bool = False
+
+    def cell(self, found: Series | None, base: Series | None) -> str:
         if found is None:
-            rows.append([name, *[""] * (len(headings) - 1)])
-            continue
-        rows.append(
-            [
-                name,
-                show(found.wall_s),
-                show(found.per_s, per_s_factor),
-                show(found.cpu_s),
-                show(found.cpu_each_s, cpu_factor),
-                show(found.above_idle_kib, 1 / 1024),
-                *[show(found.other(other)) for other, _ in scenario.others],
-                show_ratio(ratio(found.per_s, base.per_s if base else None)),
-                show_ratio(ratio(found.cpu_each_s, base.cpu_each_s if base else None)),
-            ]
+            return ""
+        if not self.is_ratio:
+            return show(self.figure(found), self.factor)
+        return show_ratio(
+            ratio(self.figure(found), self.figure(base) if base else None)
         )
-    return Table(title, headings, rows)
 
 
-def _units(unit: str) -> tuple[str, str, float, float]:
-    """Headings and factors of the rate, and of the CPU for one."""
-    if unit == "MiB":
-        return "MiB/s", "CPU, s/GiB", 1 / MIB, 2**30
-    return f"{unit}/s", f"CPU, ms/{unit.removesuffix('s')}", 1.0, 1000.0
+def _columns(scenario: Scenario, baseline: str) -> list[_Column]:
+    others = [
+        _Column(heading, partial(Series.other, name=name))
+        for name, heading in scenario.others
+    ]
+    if scenario.shape is Shape.MEMORY:
+        each = partial(Series.other, name="all")
+        return [*others, _Column(f"Memory / {baseline}", each, is_ratio=True)]
+    if scenario.shape is Shape.DELAY:
+        return [
+            _Column("Time, ms", lambda s: s.wall_s, 1000),
+            *others,
+            _Column("CPU, ms", lambda s: s.cpu_s, 1000),
+            _Column(f"Time / {baseline}", lambda s: s.wall_s, is_ratio=True),
+            _Column(f"CPU / {baseline}", lambda s: s.cpu_s, is_ratio=True),
+        ]
+    return _of_rate(scenario.unit, others, baseline)
+
+
+def _of_rate(unit: str, others: Sequence[_Column], baseline: str) -> list[_Column]:
+    per_s, for_each = (1 / MIB, 2**30) if unit == "MiB" else (1, 1000)
+    for_one = "s/GiB" if unit == "MiB" else f"ms/{unit.removesuffix('s')}"
+    return [
+        _Column("Wall, s", lambda s: s.wall_s),
+        _Column(f"{unit}/s", lambda s: s.per_s, per_s),
+        _Column("CPU, s", lambda s: s.cpu_s),
+        _Column(f"CPU, {for_one}", lambda s: s.cpu_each_s, for_each),
+        _Column("Peak above idle, MiB", lambda s: s.above_idle_kib, 1 / 1024),
+        *others,
+        _Column(f"Rate / {baseline}", lambda s: s.per_s, is_ratio=True),
+        _Column(f"CPU / {baseline}", lambda s: s.cpu_each_s, is_ratio=True),
+    ]
 
 
 def as_rst(tables: Sequence[Table]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 from attrs import asdict, frozen
 
@@ -25,6 +26,8 @@ class Scale:
     chunk_mib: int = 4
     small_count: int = 1000
     idle_count: int = 2000
+    still_s: float = 1.0
+    """Memory that has not changed for so long will not change."""
 
 
 QUICK = Scale(
@@ -49,6 +52,14 @@ class Trial:
     """Of this server; what is stored is compared with what was sent."""
 
 
+class Shape(Enum):
+    """Which figures count, and so which columns a table has."""
+
+    RATE = "how many in a second, and the CPU of each"
+    DELAY = "how long it took"
+    MEMORY = "the memory that each keeps: ``all``, a figure of the scenario"
+
+
 @frozen
 class Scenario:
     """Something that is measured."""
@@ -63,6 +74,8 @@ class Scenario:
     unit: str
     """What :attr:`Sample.amount` counts: ``MiB`` stands for bytes."""
 
+    shape: Shape = Shape.RATE
+
     is_upload: bool = True
     """Whether durability matters: then our default is measured as well."""
 
@@ -71,6 +84,9 @@ class Scenario:
 
     others: tuple[tuple[str, str], ...] = ()
     """Figures of this scenario alone: the name in the samples, and the heading."""
+
+    fill: int = 0
+    """How many uploads are in the directory before the server starts."""
 
     def titled(self, scale: Scale) -> str:
         """The title, with the numbers of a scale."""

@@ -28,7 +28,7 @@ def small(connections: int, with_body: bool) -> Callable[[Trial], Sample]:
         uploaders = [
             Uploader.connect(site, content, with_body) for _ in range(connections)
         ]
-        upload(uploaders, _WARM_UP)
+        upload(uploaders, min(_WARM_UP, count))
         with metered(trial.running.tree) as meter:
             upload(uploaders, count)
         for each in uploaders:
