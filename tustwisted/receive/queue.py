@@ -50,13 +50,13 @@ class WriteQueue:
     Writes of one upload never overlap (D3), and bytes are never held back to wait for
     more (D2): while a job runs the next one grows, so a slow disk gets large jobs.
 
-    :param run: where jobs run.
+    :ivar run: where jobs run from now on.
     :param sync: where a job runs for which the writer waits for the device.
     :param changed: called after each job; look at ``pending_bytes`` and ``failure``.
     """
 
     _writer: IUploadWriter
-    _run: Run
+    run: Run
     _sync: Run
     _changed: Callable[[], None]
     pending_bytes: int = field(init=False, default=0)
@@ -65,7 +65,6 @@ class WriteQueue:
     """Why nothing more is written; set once."""
     _queued: list[bytes | bytearray] = field(init=False, factory=list)
     _source: Source | None = field(init=False, default=None)
-    _run_source: Run = field(init=False)
     _busy: bool = field(init=False, default=False)
     _is_working: bool = field(init=False, default=False)
     _job: Outcome[None] | None = field(init=False, default=None)
@@ -80,13 +79,9 @@ class WriteQueue:
         self.pending_bytes += len(buffer)
         self._go_on()
 
-    def put_source(self, source: Source, run: Run) -> None:
-        """
-        Go on with this when all is written; nothing is put before it has ended.
-
-        :param run: where its jobs run.
-        """
-        self._source, self._run_source = source, run
+    def put_source(self, source: Source) -> None:
+        """Go on with this when all is written; nothing is put before it has ended."""
+        self._source = source
         self._go_on()
 
     def discard(self) -> None:
@@ -132,7 +127,7 @@ class WriteQueue:
 
     async def _empty(self, source: Source) -> None:
         while self.failure is None and await source.ready():
-            await self._do(self._run_source, source.move)
+            await self._do(source.move)
             source.count()
             self._changed()
         self._source = None
@@ -140,13 +135,12 @@ class WriteQueue:
 
     async def _write(self) -> None:
         buffers, self._queued = list(map(bytes, self._queued)), []
-        await self._do(self._run, partial(self._writer.write, buffers))
+        await self._do(partial(self._writer.write, buffers))
         self.pending_bytes -= sum(map(len, buffers))
         self._changed()
 
-    async def _do(self, run: Run, job: Callable[[], None]) -> None:
-        if self._writer.sync_due:
-            run = self._sync
+    async def _do(self, job: Callable[[], None]) -> None:
+        run = self._sync if self._writer.sync_due else self.run
         self._is_working = True
         try:
             await run(job)

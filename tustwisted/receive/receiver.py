@@ -24,7 +24,7 @@ from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.queue import Run, WriteQueue
-from tustwisted.receive.splice import borrow
+from tustwisted.receive.splice import Splice, borrow
 
 log = Logger()
 
@@ -142,15 +142,16 @@ class Receiver:
         kept = data if room is None else data[: max(0, room)]
         if kept:
             self.received_bytes += len(kept)
+            splice = self._borrow()
             self._queue.put(kept)
+            if splice is not None:
+                self._queue.put_source(splice)
         if len(kept) < len(data):
             assert limit is not None  # or there is room for everything
             deferred = self.upload.length is None
             self.stop((UploadTooLarge if deferred else UploadSizeExceeded)(limit))
         elif self._queue.pending_bytes >= HIGH_WATER_BYTES:
             self._pause()
-        elif self._pipes is not None:
-            self._borrow(self._pipes)
 
     def body_ended(self) -> None:
         """See :meth:`tustwisted.interfaces.IBodyReceiver.body_ended`."""
@@ -177,13 +178,17 @@ class Receiver:
             return None
         return self._limit - self.upload.offset - self.received_bytes
 
-    def _borrow(self, pipes: Pipes) -> None:
-        """Let the bytes go their way without coming here, if that is possible now."""
+    def _borrow(self) -> Splice | None:
+        """Let the rest of the body not come here, if that is possible now."""
+        if self._pipes is None:
+            return None
         room = self._room_bytes
-        splice = borrow(self._producer, self._writer, pipes, room, self._moved)
+        splice = borrow(self._producer, self._writer, self._pipes, room, self._moved)
         if splice is not None:
             self._pipes = None  # what is given back is not borrowed again
-            self._queue.put_source(splice, self._disk.quick)
+            # All jobs are short now, the one of the first piece and of the last byte.
+            self._queue.run = self._disk.quick
+        return splice
 
     def _moved(self, size_bytes: int) -> None:
         self.received_bytes += size_bytes

@@ -7,7 +7,6 @@ It takes two steps through a pipe, since the kernel splices to and from pipes on
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
@@ -21,6 +20,9 @@ from tustwisted.receive.pipes import Pipe, Pipes
 
 TURN_BYTES: Final = 1024 * 1024
 """So much at most is moved at one stroke: everybody else waits for less."""
+
+CRUMB_BYTES: Final = 64 * 1024
+"""So little is left for the next one: a pipe is full one page before it should be."""
 
 
 @define(eq=False)
@@ -90,14 +92,16 @@ class Splice:
     def _pump(self, pipe: Pipe) -> None:
         source, most = self._loan.fileno(), min(self._most_bytes, TURN_BYTES)
         while self._taken_bytes < most:
-            count = 0
-            # What has ended the connection is found again when it is read on.
-            with suppress(OSError):
+            try:
                 count = pipe.fill(source, most - self._taken_bytes)
+            except OSError:  # what has ended the connection is found when it is read on
+                return
             if not count:
                 return
             self._taken_bytes += count
             self._writer.drain(pipe.reader, count)
+            if most - self._taken_bytes < CRUMB_BYTES:
+                return
 
 
 def borrow(

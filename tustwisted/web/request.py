@@ -193,6 +193,9 @@ class _Line:
     def body_ended(self) -> None:
         if self._watches_chunks:
             del self._channel._respondToBadRequestAndDisconnect
+        self._restore_read_size()
+
+    def _restore_read_size(self) -> None:
         if self._own_read_bytes is not None:
             self._transport.bufferSize = self._own_read_bytes
 
@@ -245,6 +248,7 @@ class _Line:
         except OSError:  # out of descriptors
             return None
         transport.stopReading()
+        self._restore_read_size()  # for what is left after the loan: a byte
         # All that resumes reading ends there, that of Twisted itself too.
         transport.startReading = _stay  # type: ignore[method-assign]
         # The last byte is left to the decoder, which so sees the end.
