@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
@@ -78,3 +78,7 @@ class HttpAnswer:
             {**self.headers, **later.headers},
             later.body or self.body,
         )
+
+
+NO_CHANGE: Final = HttpAnswer()
+"""What a hook changes that changes nothing: one for all, which most requests need."""

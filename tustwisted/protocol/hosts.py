@@ -6,7 +6,7 @@ import re
 from ipaddress import AddressValueError, IPv6Address
 
 # What RFC 3986 allows for a host that needs no decoding, and an optional port (T-251);
-# labels as long as DNS has them, which Klein wants to be able to encode.
+# labels as long as DNS has them.
 _LABEL = rb"[A-Za-z0-9_~-]{1,63}"
 _HOST = re.compile(
     rb"(?:%b(?:\.%b)*\.?|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?" % (_LABEL, _LABEL)

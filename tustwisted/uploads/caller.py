@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from tustwisted.errors import UploadNotFound
-from tustwisted.protocol.answers import HttpAnswer
+from tustwisted.httpanswer import NO_CHANGE, HttpAnswer
 from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
 
@@ -25,7 +25,7 @@ class Caller:
     request: RequestInfo | None = None
     owner: str | None = None
     peer: Callable[[], str] | None = None
-    response: HttpAnswer = field(init=False, factory=HttpAnswer)
+    response: HttpAnswer = field(init=False, default=NO_CHANGE)
     """What hooks change of the answer to him, so far."""
 
     def hear(self, response: HttpAnswer) -> None:

@@ -16,15 +16,13 @@ from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 
 from tustwisted.errors import HookRefusal
-from tustwisted.httpanswer import HttpAnswer
+from tustwisted.httpanswer import NO_CHANGE, HttpAnswer
 from tustwisted.uploads.caller import Caller
 from tustwisted.web.access import caller_of
 from tustwisted.web.problems import REASONS, TEXT
 
 _WITHOUT_CONTENT = (204, 205)
 """Statuses that say that there is no body (RFC 9110, sections 15.3.5 and 15.3.6)."""
-
-_NOTHING = HttpAnswer()
 
 
 def merge_success(request: Request, caller: Caller) -> bytes:
@@ -34,7 +32,7 @@ def merge_success(request: Request, caller: Caller) -> bytes:
     :returns: the body to send.
     """
     answer = caller.response
-    if answer == _NOTHING:
+    if answer is NO_CHANGE or answer == NO_CHANGE:
         return b""
     if answer.status is not None:
         _set_status(request, answer.status)

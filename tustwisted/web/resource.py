@@ -173,10 +173,6 @@ def _check_host(request: Request) -> None:
     needed = request.clientproto == b"HTTP/1.1"
     if (needed and len(hosts) != 1) or not all(map(is_host, hosts)):
         raise InvalidHost
-    if not hosts:
-        # Klein asks for one, and then Twisted looks for the host of its own address,
-        # which a UNIX socket does not have (T-254).
-        request.requestHeaders.setRawHeaders(b"Host", [b""])
 
 
 def _check_expectation(request: Request) -> None:
