@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ from zope.interface import implementer
 from tustwisted.errors import (
     LockerUnusable,
     LocksUnavailable,
+    TusError,
     UploadLocked,
 )
 from tustwisted.lock.filelock import FileLock
@@ -159,17 +160,25 @@ class FileLocks:
 
     def take(self, upload_id: str, timeout_s: float) -> Deferred[IProcessLock]:
         """See :meth:`tustwisted.lock.shared.IProcessLocks.take`."""
-        return Deferred.fromCoroutine(self._take(upload_id, timeout_s))
-
-    async def _take(self, upload_id: str, timeout_s: float) -> IProcessLock:
         byte = byte_of_upload(upload_id)
+        try:
+            lock = self._take_free(upload_id, byte)
+        except TusError:
+            return fail()
+        if lock is not None:
+            return succeed(lock)
+        return Deferred.fromCoroutine(self._take_later(upload_id, byte, timeout_s))
+
+    def _take_free(self, upload_id: str, byte: int) -> FileLock | None:
         if byte in self._waiting:  # by another id of the same byte
             raise UploadLocked(0)
-        lock = None
-        if not self._running().peers.is_wanted(byte):
-            lock = self._try(upload_id, byte)
-        if lock is not None:
-            return lock
+        if self._running().peers.is_wanted(byte):
+            return None
+        return self._try(upload_id, byte)
+
+    async def _take_later(
+        self, upload_id: str, byte: int, timeout_s: float
+    ) -> IProcessLock:
         waiting = self._wait(upload_id, byte, timeout_s)
         try:
             return await within(timeout_s, waiting, self._reactor)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
+from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -39,15 +39,24 @@ def storage_error(error: OSError, upload_id: str) -> NoSpace | StorageFailed:
     return StorageFailed()
 
 
-@contextmanager
-def storage_errors(upload_id: str) -> Iterator[None]:
+@frozen
+class storage_errors:  # noqa: N801 - a context, as suppress is
     """
     Let no :class:`OSError` out.
 
     :raises NoSpace: the storage is full.
     :raises StorageFailed: another :class:`OSError`.
     """
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(error, upload_id) from None
+
+    _upload_id: str
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(error, self._upload_id) from None

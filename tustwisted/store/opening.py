@@ -23,15 +23,10 @@ async def open_at_end(
 
     See :meth:`tustwisted.store.file.FileStore.open_writer`.
     """
-    seen = await disk.quick(changes.find_end, shelf, upload_id, offset)
-    if seen.size is None:
-        await disk.quick(make_way, shelf, seen)
-    replaced = None
-    if must_replace(shelf, seen):
-        replaced = await replace(shelf, disk, seen)
-    cuts_much = replaced is None and seen.surplus_bytes > LARGE_CUT_BYTES
-    run = disk.copy if cuts_much else disk.quick
-    writer, is_foreign = await run(changes.open_end, shelf, seen, replaced)
+    seen, opened = await disk.quick(_open_if_fit, shelf, upload_id, offset)
+    if opened is None:
+        opened = await _make_fit(shelf, disk, seen)
+    writer, is_foreign = opened
     if is_foreign:
         run = disk.sync if shelf.durability.syncs else disk.quick
         try:
@@ -40,6 +35,30 @@ async def open_at_end(
             writer.close()
             raise
     return writer
+
+
+def _open_if_fit(
+    shelf: Shelf, upload_id: str, offset: int
+) -> tuple[Seen, tuple[FileWriter, bool] | None]:
+    """Find an upload, and open it unless something must be done before."""
+    seen = changes.find_end(shelf, upload_id, offset)
+    is_fit = (
+        seen.size is not None
+        and seen.surplus_bytes <= LARGE_CUT_BYTES
+        and not must_replace(shelf, seen)
+    )
+    return seen, changes.open_end(shelf, seen) if is_fit else None
+
+
+async def _make_fit(shelf: Shelf, disk: IDisk, seen: Seen) -> tuple[FileWriter, bool]:
+    if seen.size is None:
+        await disk.quick(make_way, shelf, seen)
+    replaced = None
+    if must_replace(shelf, seen):
+        replaced = await replace(shelf, disk, seen)
+    cuts_much = replaced is None and seen.surplus_bytes > LARGE_CUT_BYTES
+    run = disk.copy if cuts_much else disk.quick
+    return await run(changes.open_end, shelf, seen, replaced)
 
 
 def make_way(shelf: Shelf, seen: Seen) -> None:

@@ -42,6 +42,8 @@ What was made of the last short records: a PATCH reads the same one up to four t
 
 STORAGE_TYPE = "filestore"
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 _T = TypeVar("_T")
 
 
@@ -131,7 +133,7 @@ def encode_record(record: Record) -> bytes:
             "Path": record.storage_path,
         }
     try:
-        content = json.dumps(fields, separators=(",", ":")).encode("ascii")
+        content = _ENCODER.encode(fields).encode("ascii")
     except RecursionError:  # whoever read it had more of the stack left
         raise OSError(errno.EFBIG, "the record is too deep") from None
     if not record.fields and len(content) > MAX_FIRST_RECORD_BYTES:

@@ -201,9 +201,11 @@ class Creating:
         return EventType.POST_CREATE in self._events.hooks.wanted
 
     def _with_storage(self, upload: UploadInfo) -> UploadInfo:
-        """Say where an upload will lie, if the store has files and a hook is told."""
+        """Say where an upload will lie, if a hook is told and the store has files."""
+        if not self._is_told:
+            return upload
         store = IChoosesPath(self._store, None)
-        if store is None or not self._is_told:
+        if store is None:
             return upload
         return evolve(upload, storage=store.storage_of(upload))
 

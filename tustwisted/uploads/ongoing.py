@@ -54,6 +54,8 @@ class Ongoing:
     def own(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
         """Do some work to its end, whatever becomes of the Deferred returned."""
         begun: Deferred[_T] = Deferred.fromCoroutine(work)
+        if begun.called:  # as it is with most, on a quick disk
+            return begun
         outcome: Outcome[_T] = Outcome(is_last=True)
         self._work.add(outcome)
         outcome.then(lambda: self._work.discard(outcome))
