@@ -11,8 +11,9 @@ a size without its bytes (zeros), some blocks of a write, a rename without the c
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
-from posixpath import basename, dirname
+from functools import lru_cache
 from random import Random
 from typing import TypeAlias
 
@@ -20,6 +21,16 @@ from attrs import define, field
 from zope.interface import implementer
 
 from tustwisted.store.ifiles import FileStat, IFiles
+
+# A campaign asks for the same few paths a million times.
+basename = lru_cache(posixpath.basename)
+dirname = lru_cache(posixpath.dirname)
+
+
+@lru_cache
+def _names(path: str) -> list[str]:
+    return [name for name in path.split("/") if name]
+
 
 _BLOCK = 4
 """Bytes that reach the device together; small, so that small files can tear."""
@@ -123,14 +134,13 @@ class ForgetfulFiles:
 
     def _directory(self, path: str) -> _Directory:
         found = self._root
-        for name in path.strip("/").split("/"):
-            if name:
-                below = found.names.get(name)
-                if below is None:
-                    raise FileNotFoundError(2, "no such directory", path)
-                if not isinstance(below, _Directory):
-                    raise NotADirectoryError(20, "not a directory", path)
-                found = below
+        for name in _names(path):
+            below = found.names.get(name)
+            if below is None:
+                raise FileNotFoundError(2, "no such directory", path)
+            if not isinstance(below, _Directory):
+                raise NotADirectoryError(20, "not a directory", path)
+            found = below
         return found
 
     def _find(self, path: str) -> _File | None:
