@@ -107,11 +107,13 @@ def run(options: argparse.Namespace, scale: Scale) -> list[Session]:
     with tempfile.TemporaryDirectory(dir=options.place) as made:
         place = Path(made).resolve()
         sessions = list(sessions_of(options, scale, place))
-        for session in sessions:
-            session.install()
-            session.run(options.rounds)
-        if options.write:
-            report.write(sessions, machine.describe(place), options.write)
+        try:
+            for session in sessions:
+                session.install()
+                session.run(options.rounds)
+        finally:  # also when it is interrupted: what was measured stands
+            if options.write:
+                report.write(sessions, machine.describe(place), options.write)
     return sessions
 
 

@@ -78,7 +78,8 @@ def _page(sessions: Sequence[Session], facts: Mapping[str, object]) -> str:
     ]
     for session in sessions:
         most = max((len(found) for found in session.samples.values()), default=0)
-        lines += ["", f".. rubric:: {session.title} ({most} rounds)", ""]
+        rounds = "1 round" if most == 1 else f"{most} rounds"
+        lines += ["", f".. rubric:: {session.title} ({rounds})", ""]
         lines += [f"* {sentence}" for sentence in session.notes]
         lines += ["", as_rst(tables(session))]
     return "\n".join(lines)

@@ -5,7 +5,9 @@ from tustwisted import __version__
 project = "tustwisted"
 author = "The tustwisted authors"
 release = __version__
-exclude_patterns = ["_build", "metrics.rst", "settings.rst"]  # included by others
+exclude_patterns = [
+    *("_build", "metrics.rst", "performance-table.rst", "settings.rst"),
+]  # included by others
 default_role = "any"
 nitpicky = True
 extensions = ["sphinx.ext.intersphinx"]
