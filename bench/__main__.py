@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import machine, report
+from bench.peers import bare
 from bench.peers.nodejs import Node
 from bench.peers.tusd import Tusd
 from bench.peers.tuspyserver import Tuspyserver
@@ -41,7 +42,12 @@ SCENARIOS: Sequence[Scenario] = (
     *start.SCENARIOS,
 )
 
-PEERS: dict[str, type[Server]] = {"tusd": Tusd, "node": Node, "python": Tuspyserver}
+PEERS: dict[str, type[Server]] = {
+    "tusd": Tusd,
+    "node": Node,
+    "python": Tuspyserver,
+    "loop": bare.Bare,
+}
 
 FINISH = "tustwisted, finish"
 """The row of our default, which syncs before it says that an upload is finished."""
@@ -75,10 +81,13 @@ def sessions_of(
 ) -> Iterator[Session]:
     """What the command line asks for, in this order."""
     ours = Row(Tustwisted(), is_ours=True)
-    peers = [Row(PEERS[name]()) for name in dict.fromkeys(options.peers)]
-    finish = Row(
-        Tustwisted(name=FINISH, durability="finish"), is_ours=True, only_uploads=True
-    )
+    peers = [
+        Row(PEERS[name](), only=bare.SCENARIOS if name == "loop" else None)
+        for name in dict.fromkeys(options.peers)
+    ]
+    uploads = frozenset(scenario.key for scenario in SCENARIOS if scenario.is_upload)
+    durable = Tustwisted(name=FINISH, durability="finish")
+    finish = Row(durable, is_ours=True, only=uploads)
     rows = [ours, *([] if options.no_finish else [finish]), *peers]
     wanted = [s for s in SCENARIOS if not options.only or s.key in options.only]
     yield Session("Servers", rows, wanted, scale, place, "tusd", say)
@@ -133,7 +142,12 @@ def main() -> None:
     for session in sessions:
         for table in report.tables(session):
             sys.stdout.write(f"{as_text(table)}\n")
-        sys.stdout.write(f"The page cache held up to {session.cached_mib} MiB.\n")
+        times = ", ".join(f"{key} {took:.0f}" for key, took in session.took_s.items())
+        sys.stdout.write(
+            f"The page cache held up to {session.cached_mib} MiB."
+            f"  Seconds that each took: {times}; {sum(session.took_s.values()):.0f} in"
+            " all.\n"
+        )
 
 
 if __name__ == "__main__":

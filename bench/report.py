@@ -50,6 +50,7 @@ def _figures(session: Session) -> dict[str, object]:
             scenario.key: {
                 "title": scenario.titled(session.scale),
                 "unit": scenario.unit,
+                "took_s": round(session.took_s.get(scenario.key, 0), 1),
                 "samples": {
                     row.name: [
                         asdict(sample)

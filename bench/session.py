@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,8 +27,8 @@ class Row:
     is_ours: bool = False
     """A wrong answer ends the session; of another server it gives an empty cell."""
 
-    only_uploads: bool = False
-    """It is there for the scenarios in which durability matters."""
+    only: frozenset[str] | None = None
+    """Keys of the scenarios that it is there for; ``None``: all of them."""
 
     @property
     def name(self) -> str:
@@ -36,7 +37,7 @@ class Row:
 
     def is_in(self, scenario: Scenario) -> bool:
         """Whether a scenario's table has this row."""
-        return scenario.is_upload or not self.only_uploads
+        return self.only is None or scenario.key in self.only
 
 
 @define(eq=False)
@@ -58,6 +59,9 @@ class Session:
     notes: list[str] = field(factory=list)
     samples: dict[tuple[str, str], list[Sample]] = field(factory=dict)
     """By the key of a scenario and the name of a server."""
+
+    took_s: dict[str, float] = field(factory=dict)
+    """By the key of a scenario: for all servers and rounds, with what it needs."""
 
     cached_mib: int = 0
     """The most that the page cache held, MiB."""
@@ -84,9 +88,14 @@ class Session:
         for number in range(rounds):
             for scenario in self.scenarios:
                 if scenario.rounds is None or number < scenario.rounds:
+                    began = time.monotonic()
                     for row in self._in_turn(number):
                         if row.is_in(scenario):
                             self._try(row, scenario, content, number)
+                    took_s = time.monotonic() - began
+                    self.took_s[scenario.key] = (
+                        self.took_s.get(scenario.key, 0) + took_s
+                    )
 
     def series(self, scenario: str, server: str) -> Series | None:
         """What a server gave in a scenario, if it gave anything."""
