@@ -63,6 +63,7 @@ WIRING = {
     "systemd",
     "privileges",
     "process",
+    "prompt",
     "readiness",
     "vitals",
     "workers",

@@ -28,6 +28,7 @@ from tustwisted.lockers import make_locker
 from tustwisted.metrics.counting import Counting
 from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.process import end_hard_after
+from tustwisted.prompt import PromptReactor
 from tustwisted.reloading import Reloading, ServingParts, check_ages
 from tustwisted.renewing import RenewedEndpoint, has_certificate
 from tustwisted.service import UploadsService
@@ -74,7 +75,7 @@ def make_daemon(
     uploads = make_uploads(reactor, settings, observer=counting or UNOBSERVED)
     site = _make_site(reactor, settings, uploads.uploads, counted)
     endpoints = [
-        make_endpoint(listening or AdoptingReactor(reactor), port)
+        make_endpoint(listening or AdoptingReactor(PromptReactor(reactor)), port)
         for port in settings.endpoints
     ]
     admin = None

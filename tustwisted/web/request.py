@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import frozen
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet
-from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http import HTTPChannel
@@ -24,6 +23,7 @@ from zope.interface import implementer
 
 from tustwisted.web.body import Body
 from tustwisted.web.buffered import StreamedContent
+from tustwisted.web.connection import PLAIN_TCP
 from tustwisted.web.exchange import LINGER_S, Exchange, ILine
 from tustwisted.web.framing import is_watched, watch_framing
 from tustwisted.web.limits import HeaderLimits
@@ -237,7 +237,7 @@ class _Line:
         transport = self._transport
         if (
             self.answering
-            or type(transport) is not Server  # one that another class reads its own way
+            or type(transport) not in PLAIN_TCP
             or type(self._channel) is not HTTPChannel
             or getattr(self._decoder, "contentLength", None) != left_bytes
             or not IReactorFDSet.providedBy(transport.reactor)
@@ -250,7 +250,7 @@ class _Line:
         transport.stopReading()
         self._restore_read_size()  # for what is left after the loan: a byte
         # All that resumes reading ends there, that of Twisted itself too.
-        transport.startReading = _stay  # type: ignore[method-assign]
+        transport.startReading = _stay
         # The last byte is left to the decoder, which so sees the end.
         return SocketLoan(
             transport.reactor, fd, left_bytes - 1, lender, self._loan_over

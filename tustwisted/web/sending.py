@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from twisted.internet import tcp, unix
+from twisted.internet import unix
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from tustwisted.protocol.ranges import ByteRange
 from tustwisted.uploads.reading import Reading
+from tustwisted.web.connection import PLAIN_TCP
 from tustwisted.web.idle import IdleTimer
 from tustwisted.web.transfer import PIECE_BYTES, STALL_S, Flow
 
@@ -34,8 +35,7 @@ def can_be_sent(request: Any, reading: Reading, part: ByteRange) -> bool:
     What is not more than a piece is read and written together with the headers.
     """
     transport = request.transport
-    # Exactly: what is derived from these, or pretends to be one, may alter the bytes.
-    is_plain = type(transport) in (tcp.Server, unix.Server) and not transport.TLS
+    is_plain = type(transport) in (*PLAIN_TCP, unix.Server) and not transport.TLS
     return is_plain and reading.can_send and part.size_bytes > PIECE_BYTES
 
 

@@ -20,6 +20,7 @@ from attrs import evolve
 from twisted.logger import globalLogBeginner
 from twisted.python.reflect import namedAny
 
+from tustwisted.prompt import PromptReactor
 from tustwisted.signals import ignore_all
 from tustwisted.workers.balance import Balance
 from tustwisted.workers.inheriting import InheritingReactor, without_activation
@@ -93,7 +94,9 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             evolve(settings, port=ports),
             failed=failed,
             listening=InheritingReactor(
-                reactor, _sockets(orders.ports), lambda: balance.has_too_many(number)
+                PromptReactor(reactor),
+                _sockets(orders.ports),
+                lambda: balance.has_too_many(number),
             ),
             role=orders.role,
             serves=wire.ready,

@@ -1,0 +1,71 @@
+"""
+TCP connections that send an answer in the turn of the reactor that writes it.
+
+Twisted keeps what is written, and sends it in the next turn, when the kernel has said
+that it will take it: two ``epoll_ctl`` and an ``epoll_wait`` around one ``send`` into a
+buffer that was empty.  It also asks the kernel for the address of its own end whenever
+there is a request, though a connection keeps it for life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.tcp import Server
+
+
+class PromptConnection(Server):
+    """
+    Sends at once what is written as a sequence, as the headers of an answer are.
+
+    What the kernel does not take, what is written after it, and what TLS writes, goes
+    Twisted's way.
+    """
+
+    _may_send = True
+    """Nothing waits to be sent, and the connection is not about to end."""
+
+    _host: IAddress | None = None
+
+    def startWriting(self) -> None:
+        """Wait for the kernel; all that is written until then queues up."""
+        self._may_send = False
+        super().startWriting()
+
+    def stopWriting(self) -> None:
+        """Wait no longer, since everything is sent."""
+        self._may_send = True
+        super().stopWriting()
+
+    def abortConnection(self) -> None:
+        """End, in the next turn; nothing may be sent in this one."""
+        super().abortConnection()
+        self._may_send = False
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Send some bytes, or as many of them as the kernel takes now."""
+        if not (self._may_send and self.connected) or self.TLS:
+            super().writeSequence(iovec)
+            return
+        data = b"".join(iovec)
+        sent = self.writeSomeData(data)
+        # An error is met again by the reactor, which then ends the connection.
+        rest = data[sent:] if isinstance(sent, int) else data
+        if rest:
+            self.write(rest)
+
+    def getHost(self) -> IAddress:
+        """Tell the address of this end."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
+
+PLAIN_TCP: Final = (Server, PromptConnection)
+"""
+Types of connections whose sockets carry their bytes as they are, unless they have TLS.
+
+Exactly these: what is derived from them, or pretends to be one, may alter the bytes.
+"""
