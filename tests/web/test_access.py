@@ -82,11 +82,11 @@ class CallersTests(SynchronousTestCase):
     """Who is let in where there are no hooks."""
 
     def test_nobody(self) -> None:
-        """Nobody in particular, whose request is not even looked at."""
+        """Nobody in particular, whose request is not described."""
         clock = Clock()
         uploads = Uploads(MemoryStore(), MemoryLocker(clock), ImmediateDisk(), clock)
-        nothing: Any = None
-        admitted = Deferred.fromCoroutine(Callers(uploads).admit(nothing, None))
+        request: Any = Request(DummyChannel())
+        admitted = Deferred.fromCoroutine(Callers(uploads).admit(request, None))
         caller = self.successResultOf(admitted)
         self.assertEqual((caller.request, caller.owner), (None, None))
 

@@ -42,6 +42,7 @@ class FileLock:
         """See :meth:`tustwisted.lock.shared.IProcessLock.release`."""
         if self._is_held:
             self._is_held = False
+            self._lost = None  # its callbacks lead to the holder, and so back here
             self._release(self)
 
     def lose(self) -> None:

@@ -22,6 +22,10 @@ MAX_WAITERS = 100
 """How many may wait for one upload; who comes then is told so at once."""
 
 
+def _nobody() -> None:
+    """Be told of no wish."""
+
+
 @define(eq=False)
 class _Waiter:
     wanted: Callable[[], None]
@@ -63,6 +67,8 @@ class Turn:
         """Pass the upload on to whoever waits longest; harmless when done twice."""
         if not self._is_released:
             self._is_released = True
+            # Both lead to the holder, and so back here.
+            self._wanted, self._lost = _nobody, None
             self._turns._pass_on(self._upload_id, self._queue)
 
     def ask_back(self) -> None:

@@ -42,6 +42,10 @@ class Source(Protocol):
         """Be told that there will be no further job."""
 
 
+def _nobody() -> None:
+    """Be told of no change."""
+
+
 @define(eq=False)
 class WriteQueue:
     """
@@ -88,6 +92,10 @@ class WriteQueue:
         """Forget what no job has begun to write."""
         self.pending_bytes -= sum(map(len, self._queued))
         self._queued.clear()
+
+    def forget(self) -> None:
+        """Tell of nothing any more, and know nobody: all is over."""
+        self._changed = _nobody
 
     def drained(self) -> Deferred[None]:
         """Return what fires when all is written, or nothing more will be."""

@@ -240,6 +240,7 @@ class Receiver:
                     await self._seal.discard()
                 await self._disk.quick(self._writer.close)
             finally:
+                self._queue.forget()  # which leads back here: see docs/design.rst
                 await self._held.release()
 
     async def _settle(self, reason: Failure | None) -> UploadInfo:

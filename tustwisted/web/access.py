@@ -7,11 +7,13 @@ the request is looked at or a byte of its body is read (D11, T-271).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from tustwisted.protocol.requests import RequestInfo
@@ -43,20 +45,22 @@ class Callers:
         :raises AccessDenied: it may not be made.
         :raises HookFailed: a hook failed.
         """
+        peer = self._peer_of(request)
         if not self._uploads.has_hooks:
-            return Caller(peer=partial(self._peer, request))
+            return Caller(peer=peer)
         info = request_info(request)
         if self._uploads.asks_access:
             caller = await self._uploads.admit(info, upload_id)
         else:
             caller = Caller(info)
-        caller.peer = partial(self._peer, request)
+        caller.peer = peer
         request.hook_caller = caller  # type: ignore[attr-defined]
         return caller
 
-    def _peer(self, request: Request) -> str:
-        told = client_told(request.requestHeaders) if self._behind_proxy else None
-        return told or _peer(request)
+    def _peer_of(self, request: Request) -> Callable[[], str]:
+        """Tell who makes a request, when asked; without the request, which is large."""
+        headers = request.requestHeaders if self._behind_proxy else None
+        return partial(_peer, request.getClientAddress(), request.getHost(), headers)
 
 
 def caller_of(request: Any) -> Caller | None:
@@ -78,7 +82,7 @@ def request_info(request: Request) -> RequestInfo:
     return RequestInfo(
         method_asked_for(request.method, overrides).decode("latin-1"),
         request.uri.decode("latin-1"),
-        _peer(request),
+        _peer(request.getClientAddress(), request.getHost()),
         headers,
     )
 
@@ -90,14 +94,20 @@ def _canonical(name: bytes) -> str:
     return b"-".join(part.capitalize() for part in parts).decode("latin-1")
 
 
-def _peer(request: Request) -> str:
-    """Name the other end of a connection; of a UNIX socket, which has none, ours."""
-    match request.getClientAddress():
+def _peer(client: object, here: object, headers: Headers | None = None) -> str:
+    """
+    Name the other end of a connection; of a UNIX socket, which has none, ours.
+
+    :param headers: in which a proxy tells, to be believed, who its client is.
+    """
+    told = None if headers is None else client_told(headers)
+    if told is not None:
+        return told
+    match client:
         case IPv4Address(host=host, port=port):
             return f"{host}:{port}"
         case IPv6Address(host=host, port=port):
             return f"[{host}]:{port}"
-    here = request.getHost()
     if isinstance(here, UNIXAddress) and here.name:
         return str(here.name, "utf-8", "backslashreplace")
     return ""

@@ -153,6 +153,7 @@ class Body:
         self._port = port
         self._owes_continue = owes_continue
         self._phase = _Phase.WAITING
+        self._is_given = False
         self._receiver: IBodyReceiver | None = None
         self._paused = False
         self._pumping = False
@@ -165,8 +166,9 @@ class Body:
     # -- for the route -----------------------------------------------------------------
 
     def deliver_to(self, receiver: IBodyReceiver) -> None:
-        if self._receiver is not None:
+        if self._is_given:
             raise RuntimeError("this body was given to a receiver before")
+        self._is_given = True
         self._receiver = receiver
         self._phase = _Phase.DELIVERING
         try:
@@ -334,18 +336,22 @@ class Body:
 
     def _conclude(self) -> None:
         """End the registration; the verdict is the last thing the receiver hears."""
-        assert self._receiver is not None
+        # Forgotten, since it leads back here, and only the garbage collector would end
+        # that.
+        receiver, self._receiver = self._receiver, None
+        assert receiver is not None
         self._idle.cancel()
         self._phase = _Phase.DROPPING
         self._recall()
-        self._tell(self._receiver.unregisterProducer)
+        self._tell(receiver.unregisterProducer)
         if self._lost is None:
-            self._tell(self._receiver.body_ended)
+            self._tell(receiver.body_ended)
         else:
-            self._tell(self._receiver.body_lost, self._lost)
+            self._tell(receiver.body_lost, self._lost)
 
     def _drop(self) -> None:
         self._phase = _Phase.DROPPING
+        self._receiver = None
         self._held.clear()
         self._idle.cancel()
         self._recall()

@@ -11,6 +11,7 @@ reading and dropping (RFC 9112, section 9.6).
 
 from __future__ import annotations
 
+import weakref
 from typing import Final
 
 from twisted.internet.error import ConnectionClosed, ConnectionLost
@@ -70,7 +71,6 @@ class Exchange:
     """
     Decides what follows when body and answer overlap.
 
-    :ivar body: the body of the request.
     :ivar connected: the connection is there; false from before the body is told.
     """
 
@@ -78,11 +78,8 @@ class Exchange:
         self,
         line: ILine,
         clock: IReactorTime,
-        length: int | None,
         idle_timeout_s: float,
-        owes_continue: bool,
     ) -> None:
-        self.body = Body(length, self, clock, idle_timeout_s, owes_continue)
         self._line = line
         self._clock = clock
         self._idle_timeout_s = idle_timeout_s
@@ -92,6 +89,25 @@ class Exchange:
         self._dropped_bytes = 0
         self._half_close: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
+
+    def begin(self, length: int | None, owes_continue: bool) -> Body:
+        """
+        Make the body of the request, once, for the request to hold.
+
+        :param length: bytes in all, if that is known.
+        :param owes_continue: the client waits for 100 before it sends it.
+        """
+        body = Body(length, self, self._clock, self._idle_timeout_s, owes_continue)
+        # Weak, since it holds this: what holds itself stays for the garbage collector.
+        self._find_body = weakref.ref(body)
+        return body
+
+    @property
+    def body(self) -> Body:
+        """The body of the request."""
+        body = self._find_body()
+        assert body is not None, "the request has not held it"
+        return body
 
     # -- for the body ------------------------------------------------------------------
 

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
+def _nobody() -> None:
+    """Be called by no timer."""
+
+
 class IdleTimer:
     """
     Calls ``expired`` when it was running and not touched for ``limit_s``.
@@ -43,8 +47,9 @@ class IdleTimer:
         self._running = False
 
     def cancel(self) -> None:
-        """Stop running and leave nothing pending."""
+        """Stop for good: leave nothing pending, and forget whom to call."""
         self._running = False
+        self._expired = _nobody
         call, self._call = self._call, None
         if call is not None:
             call.cancel()

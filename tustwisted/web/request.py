@@ -180,20 +180,23 @@ class _Line:
             self._own_read_bytes = self._transport.bufferSize
             self._transport.bufferSize = READ_BYTES
 
-    @property
-    def trailers(self) -> Headers:
-        """The fields after a chunked body, once it has come; none of another body."""
-        found = Headers()
-        for line in getattr(self._decoder, "_trailerHeaders", ()):
-            name, colon, value = bytes(line).partition(b":")
-            if colon and _TOKEN.fullmatch(name):
-                found.addRawHeader(name, value.strip(b" \t"))
-        return found
+    def body_ended(self) -> Headers:
+        """
+        Let the connection be as it was before.
 
-    def body_ended(self) -> None:
+        :returns: the fields after a chunked body; none of another one.
+        """
+        # Forgotten, since it leads back here by way of the request.
+        decoder, self._decoder = self._decoder, None
+        self._restore_read_size()
+        found = Headers()
         if self._watches_chunks:
             del self._channel._respondToBadRequestAndDisconnect
-        self._restore_read_size()
+            for line in decoder._trailerHeaders:
+                name, colon, value = bytes(line).partition(b":")
+                if colon and _TOKEN.fullmatch(name):
+                    found.addRawHeader(name, value.strip(b" \t"))
+        return found
 
     def _restore_read_size(self) -> None:
         if self._own_read_bytes is not None:
@@ -323,14 +326,11 @@ class StreamingMixin(_Base):
         owes_continue = self._take_expectation() and version == b"HTTP/1.1"
         self._line = line
         self._exchange = Exchange(
-            line,
-            self.channel.factory.reactor,
-            length,
-            self.streaming.idle_timeout_s,
-            owes_continue,
+            line, self.channel.factory.reactor, self.streaming.idle_timeout_s
         )
-        self.body = self._exchange.body
+        self.body = self._exchange.begin(length, owes_continue)
         if length == 0:
+            line.body_ended()
             self._exchange.body_ended()
             return super().gotLength(length)
         return self._dispatch(line)
@@ -364,9 +364,9 @@ class StreamingMixin(_Base):
             return super().requestReceived(command, path, version)
         answered = self.finished
         self.queued = False
-        self._line.body_ended()
+        trailers = self._line.body_ended()
         if self.body is not None:
-            self.body.trailers = self._line.trailers
+            self.body.trailers = trailers
         self._exchange.body_ended()
         if answered:
             self._let_go(self._line)

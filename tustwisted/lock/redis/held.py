@@ -80,6 +80,7 @@ class RedisLock:
         """See :meth:`tustwisted.lock.shared.IProcessLock.release`."""
         if self._state is not _State.RELEASED:
             self._state = _State.RELEASED
+            self._lost = None  # its callbacks lead to the holder, and so back here
             self._held.give_back(self)
 
     def lose(self) -> None:
