@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cached_property
 
 from attrs import evolve, frozen
 from twisted.logger import Logger
@@ -64,7 +63,7 @@ class Seen:
         """How much of the data file does not count."""
         return max(0, (self.size or 0) - self.offset)
 
-    @cached_property
+    @property
     def info(self) -> UploadInfo:
         """What may be told; put together for who asks, and whoever writes does not."""
         then = self.record.info
@@ -78,26 +77,27 @@ class Seen:
         )
 
 
-def look_up(shelf: Shelf, upload_id: str) -> Seen:
+def look_up(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
     """
     Look at an upload: its record, then its size, then what is in doubt.
 
     In this order it is right beside a writer too: whatever a record says was true of
     the bytes that were there when it was written, and bytes are only added to those.
 
+    :param is_alone: nobody else may write to it.
     :raises UploadNotFound: no such upload, not an id, or no sense in its record.
     :raises StorageFailed: the file system would not tell.
     """
     shelf.layout.check(upload_id)
     try:
-        return see(shelf, upload_id)
+        return see(shelf, upload_id, is_alone=is_alone)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
 
 
-def see(shelf: Shelf, upload_id: str) -> Seen:
+def see(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
     """
     Do what :func:`look_up` does, leaving errors as they are.
 
@@ -108,7 +108,8 @@ def see(shelf: Shelf, upload_id: str) -> Seen:
     path = shelf.layout.find_content(upload_id, record.storage_path)
     stat = shelf.files.stat(path)
     base = _find_unverified(shelf, upload_id, record)
-    if base is None and stat is not None and stat.size and _may_be_doubted(record):
+    may_change = not is_alone and _may_be_doubted(record)
+    if base is None and stat is not None and stat.size and may_change:
         stat = _smaller(stat, shelf.files.stat(path))
         base = _find_unverified(shelf, upload_id, record)
     if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):

@@ -28,7 +28,8 @@ def look_up_to_change(shelf: Shelf, upload_id: str) -> Seen:
     :raises StorageFailed: renames do not lead to its files.
     :raises LockLost: there is a newer claim.
     """
-    seen = look_up(shelf, upload_id)
+    # Where there are claims an older holder may be at work yet.
+    seen = look_up(shelf, upload_id, is_alone=shelf.passage is None)
     if shelf.passage is not None:
         _require_reach(shelf, shelf.passage, seen)
     return seen
