@@ -109,8 +109,11 @@ class SendTests(OpenFileCase):
         self.assertRaises(OSError, self.send, 100, 100)
 
     def test_no_file(self) -> None:
-        """What cannot be read is a fault of the file."""
+        """What cannot be read is a fault of the file; what cannot be sent is none."""
         directory = os.open(".", os.O_RDONLY)
         self.addCleanup(os.close, directory)
-        near = self.near.fileno()
-        self.assertRaises(OSError, openfile.send, directory, 0, 10, near)
+        near, far = self.near.fileno(), self.far.fileno()
+        self.assertRaises(openfile.CannotSend, openfile.send, directory, 0, 10, near)
+        unreadable = os.open(self.path, os.O_WRONLY)
+        self.addCleanup(os.close, unreadable)
+        self.assertRaises(OSError, openfile.send, unreadable, 0, 10, far)

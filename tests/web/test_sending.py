@@ -20,6 +20,7 @@ from twisted.web.server import NOT_DONE_YET
 from tests.web.downloads import DownloadCase, ask, connections
 from tests.web.sockets import LIMIT_S, CountingSite
 from tustwisted.protocol.ranges import ByteRange
+from tustwisted.store.openfile import CannotSend
 from tustwisted.uploads.reading import Reading
 from tustwisted.web.sending import Sending, can_be_sent
 from tustwisted.web.transfer import PIECE_BYTES, STALL_S
@@ -71,13 +72,24 @@ class Timed(Resource):
         part = ByteRange(0, SIZE)
         sending = Sending(request, self._reading, part, self.clock, stalled)
         sent = Deferred.fromCoroutine(sending.run())
-        lost = request.notifyFinish().addErrback(lambda _: sent.cancel())
-        lost.addCallback(lambda _: self._reading.close())
+        ended = request.notifyFinish().addErrback(lambda _: sent.cancel())
+        ended.addCallback(lambda _: self._reading.close())
+        sent.addCallback(  # type: ignore[unused-awaitable]
+            lambda _: request.finish()
+        )
         sent.addErrback(  # type: ignore[unused-awaitable]
             lambda failure: failure.trap(CancelledError)
         )
         self.begun.callback(sending)
         return NOT_DONE_YET
+
+
+class UnableReading(Reading):
+    """An upload on a file system that does not send."""
+
+    def send(self, offset: int, size_bytes: int, socket: int) -> int:
+        """Send nothing."""
+        raise CannotSend
 
 
 class NotingSite(CountingSite):
@@ -195,6 +207,29 @@ class WholeTests(SendingCase):
         answer = await self.in_thread(lambda: until_end(client))
         self.assertTrue(answer.endswith(b"\r\n\r\n" + CONTENT))
         await site.gone[0]
+
+    async def test_system_that_cannot(self) -> None:
+        """Where the kernel does not send a file, it is read instead."""
+        path = await self.put(SIZE)
+        reading = await self.uploads.open(path[1:])
+        self.addCleanup(reading.close)
+        unable = UnableReading(reading._reader, reading._disk)
+        self.port = self.serve(Timed(unable))
+        answer = await self.exchange(get(path, "Connection: close"))
+        self.assertEqual(answer.count(b"\0"), SIZE)
+
+    async def test_others_write(self) -> None:
+        """What somebody writes meanwhile is neither lost nor among the bytes."""
+        size = 2**20
+        client = await self.slow(await self.put(size))
+        (connection,) = connections()
+        connection.write(b"later")
+        rest = client.makefile("rb")
+        await self.in_thread(rest.readline)
+        while await self.in_thread(rest.readline) != b"\r\n":
+            pass
+        received = await self.in_thread(partial(rest.read, size + 5))
+        self.assertTrue(received == bytes(size) + b"later")
 
 
 class EndTests(SendingCase):

@@ -18,6 +18,12 @@ IS_POSSIBLE: Final = hasattr(os, "sendfile") and hasattr(os, "RWF_NOWAIT")
 FETCHED_BYTES: Final = 4 * 1024 * 1024
 """How far ahead the disk is told to read: the next pieces come while one is sent."""
 
+_FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS})
+"""The socket takes nothing at this moment."""
+
+_UNABLE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+"""The file system, or a sandbox, does not do it."""
+
 _LOST: Final = frozenset(
     {
         errno.EPIPE,
@@ -34,6 +40,10 @@ _LOST: Final = frozenset(
     }
 )
 """What ``sendfile`` says of a socket; anything else it says of the file."""
+
+
+class CannotSend(Exception):
+    """The kernel does not send this file: read it."""
 
 
 def read_at_hand(fd: int, offset: int, size_bytes: int) -> bytes | None:
@@ -78,15 +88,18 @@ def send(fd: int, offset: int, size_bytes: int, socket: int) -> int:
 
     :returns: how many it took; 0: none at this moment.
     :raises ConnectionLost: nothing can be sent any more.
+    :raises CannotSend: nothing of this file can be sent.
     :raises OSError: the file cannot be read, or ends before.
     """
     try:
         count = os.sendfile(socket, fd, offset, size_bytes)
-    except BlockingIOError:
-        return 0
     except OSError as error:
+        if error.errno in _FULL:
+            return 0
         if error.errno in _LOST:
             raise ConnectionLost(error.errno) from None
+        if error.errno in _UNABLE:
+            raise CannotSend from None
         raise
     if not count:
         raise OSError(errno.EIO, "the file was cut off")

@@ -97,6 +97,7 @@ class Reading:
 
         :returns: how many it took; 0: none at this moment.
         :raises ConnectionLost: nothing can be sent any more.
+        :raises CannotSend: nothing of this upload can: read it.
         :raises StorageFailed: see :meth:`read`.
         :raises ServerShutdown: see :meth:`read`.
         """

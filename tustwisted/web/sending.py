@@ -9,7 +9,8 @@ which is told to hold little.  Where that cannot be: :mod:`tustwisted.web.transf
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet import unix
@@ -19,10 +20,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from tustwisted.protocol.ranges import ByteRange
+from tustwisted.store.openfile import CannotSend
 from tustwisted.uploads.reading import Reading
 from tustwisted.web.connection import PLAIN_TCP
 from tustwisted.web.idle import IdleTimer
-from tustwisted.web.transfer import PIECE_BYTES, STALL_S, Flow
+from tustwisted.web.transfer import PIECE_BYTES, STALL_S, Flow, Transfer
 
 TURN_BYTES: Final = 1024 * 1024
 """What one client gets in a turn of the reactor at the most, in 0.2 ms."""
@@ -60,6 +62,9 @@ class Sending:
         self._request = request
         self._transport = request.transport
         self._reading = reading
+        self._otherwise = partial(
+            Transfer, request, reading, clock=clock, stalled=stalled
+        )
         self._flow = Flow(request, clock, stalled)
         self._timer = IdleTimer(clock, STALL_S, stalled)
         self._is_fetched = False
@@ -84,6 +89,16 @@ class Sending:
         :raises StorageFailed: a piece cannot be read.
         :raises ServerShutdown: the uploads have stopped.
         """
+        with suppress(CannotSend):
+            await self._send_all()
+        self._request.unregisterProducer()
+        if self.offset < self._end:
+            rest = ByteRange(self.offset, self._end - self.offset)
+            transfer = self._otherwise(rest)
+            await transfer.fetch()
+            await transfer.run()
+
+    async def _send_all(self) -> None:
         self._flow.start()
         try:
             with _full_at_once(self._transport):
@@ -96,7 +111,6 @@ class Sending:
         finally:
             self._flow.end()
             self._timer.cancel()
-        self._request.unregisterProducer()
 
     @property
     def _turn_bytes(self) -> int:
@@ -105,8 +119,9 @@ class Sending:
     async def _send_stretch(self) -> None:
         """Send what is at hand, however long it takes."""
         self._stretch = Deferred()
-        self._transport.doWrite = self._do_write
-        self._transport.startWriting()
+        if self._transport.connected:  # else Klein is about to cancel this
+            self._transport.doWrite = self._do_write
+            self._transport.startWriting()
         self._timer.start()
         try:
             await self._stretch
@@ -116,9 +131,8 @@ class Sending:
 
     def _do_write(self) -> Exception | None:
         """Send in a turn of the reactor, as the connection's ``doWrite`` would."""
-        if self._transport.disconnecting:  # and all that it had to write is away
+        if self._transport.disconnecting:
             self._give_back()
-            self._transport.startWriting()
             return None
         try:
             if self._is_over_after_turn():
@@ -142,11 +156,13 @@ class Sending:
         return self.offset == self._end
 
     def _give_back(self) -> None:
-        """Let the connection write by itself again."""
+        """
+        Let the connection write by itself again.
+
+        It does so in the next turn, and stops where there is nothing to write.
+        """
         if vars(self._transport).get("doWrite") == self._do_write:
             del self._transport.doWrite
-            if self._transport.connected:
-                self._transport.stopWriting()
 
 
 @contextmanager
