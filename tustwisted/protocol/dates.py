@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import lru_cache
 
 _DAYS = b"Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _LONG_DAYS = b"Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
@@ -57,6 +58,7 @@ def parse_date(value: bytes, now_s: float) -> int | None:
     return int(found.timestamp()) if second <= 60 else None
 
 
+@lru_cache(maxsize=64)  # one answer asks twice, and the next one for the same upload
 def format_date(seconds: int) -> bytes | None:
     """
     Write a date.

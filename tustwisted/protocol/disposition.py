@@ -98,7 +98,9 @@ def file_name(metadata: Metadata) -> str:
     segment = re.split(r"[/\\]", said)[-1]
     if len(segment) > 2 * _MOST_LOOKED_AT:
         segment = segment[:_MOST_LOOKED_AT] + segment[-_MOST_LOOKED_AT:]
-    segment = "".join(filter(_is_fit, segment)).strip(" ")
+    if not (segment.isascii() and segment.isprintable()):
+        segment = "".join(filter(_is_fit, segment))
+    segment = segment.strip(" ")
     if segment in _NO_NAME:
         return ""
     if len(segment) <= _MOST_CHARACTERS:

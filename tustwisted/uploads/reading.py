@@ -195,8 +195,9 @@ class Readings:
 
     async def _open_uncancelled(self, upload_id: str) -> Reading:
         opening = Outcome.of(self._open_reading(upload_id))
-        self._opening.add(opening)
-        opening.then(lambda: self._opening.discard(opening))
+        if not opening.is_settled:
+            self._opening.add(opening)
+            opening.then(lambda: self._opening.discard(opening))
         try:
             return await opening.wait()
         except CancelledError:
