@@ -118,6 +118,9 @@ class Sending:
 
     async def _send_stretch(self) -> None:
         """Send what is at hand, however long it takes."""
+        with suppress(ConnectionLost):  # the reactor ends a connection: let it find out
+            if self._is_over_after_turn():
+                return
         self._stretch = Deferred()
         if self._transport.connected:  # else Klein is about to cancel this
             self._transport.doWrite = self._do_write
