@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.store.support import StoreCase, intercepted, run
+from tests.store.support import Recorder, StoreCase, append, intercepted, run
 from tustwisted.errors import UploadNotFound
-from tustwisted.protocol.upload import UploadInfo
+from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.store.durability import Durability
 from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
 
@@ -46,6 +47,40 @@ class FreakTests(SearchCase):
         store = self.make_three(fail)
         self.assertEqual(sorted(run(store.awaiting_finish())), ["a", "c"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class CostTests(StoreCase):
+    """What it costs to have many uploads."""
+
+    def test_what_is_over_is_read_once(self) -> None:
+        """At a start a finished upload, ours or of tusd, costs one read of a record."""
+        store = self.make()
+        for upload_id in ("a", "b", "c"):
+            run(store.create(UploadInfo(upload_id, 0)))
+            run(store.set_state(upload_id, UploadState.FINISHED))
+        fields = json.loads(self.content("c.info"))
+        del fields["State"]  # tusd knows none
+        self.put("c.info", json.dumps(fields).encode())
+        calls: list[str] = []
+        store = self.make(files=intercepted(OsFiles(), Recorder(calls)))
+        calls.clear()
+        self.assertEqual(run(store.awaiting_finish()), [])
+        self.assertEqual(calls, ["scan", "read", "read", "read"])
+
+    def test_nothing_else_searches(self) -> None:
+        """In all its life an upload makes nobody look at the others."""
+        calls: list[str] = []
+        files = intercepted(OsFiles(), Recorder(calls))
+        store = self.make(Durability.STRICT, files)
+        calls.clear()
+        run(store.create(UploadInfo("u", 3)))
+        append(store, "u", b"abc")
+        run(store.set_state("u", UploadState.FINISHING))
+        run(store.set_state("u", UploadState.FINISHED))
+        run(store.open_reader("u")).close()
+        run(store.remove("u"))
+        self.assertIn("unlink", calls)
+        self.assertNotIn("scan", calls)
 
 
 class StopTests(SearchCase):
