@@ -158,6 +158,19 @@ class OsFilesTests(SynchronousTestCase):
         self.assertEqual(self.content("a"), b"12abc67")
         self.assertEqual(os.read(reader, 10), b"def")
 
+    def test_pipe_into_a_file_that_cannot_be_spliced_to(self) -> None:
+        """There the bytes are read and written, as on a file system without it."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        os.write(writer, b"abcdef")
+        fd = os.open(self.path("a"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.addCleanup(os.close, fd)
+        self.fails(errno.EINVAL, os.splice, reader, fd, 3)
+        self.assertEqual(self.files.splice(reader, fd, 4, 0), 4)
+        self.assertEqual(self.content("a"), b"abcd")
+        self.assertEqual(os.read(reader, 10), b"ef")
+
     def test_when_it_changed(self) -> None:
         """The time of a change cannot be set back; one that lies ahead is told."""
         for name in ("file", "directory"):

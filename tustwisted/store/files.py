@@ -27,6 +27,9 @@ _NO_NAME = ".tustwisted.none"
 
 _MOVE = getattr(os, "SPLICE_F_MOVE", 0)
 
+_COPY_BYTES = 256 * 1024
+"""Of a pipe, in memory at a time."""
+
 _SMALL_READ = 8192
 """Bytes; all but freak records come in one read of this size."""
 
@@ -55,9 +58,12 @@ class OsFiles:
 
     def splice(self, pipe: int, fd: int, size_bytes: int, offset: int) -> int:
         """See :meth:`IFiles.splice`."""
-        if not hasattr(os, "splice"):  # not Linux
-            raise OSError(errno.ENOSYS, "no splice")
-        return os.splice(pipe, fd, size_bytes, offset_dst=offset, flags=_MOVE)
+        try:
+            return os.splice(pipe, fd, size_bytes, offset_dst=offset, flags=_MOVE)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        return _copy_out(pipe, fd, size_bytes, offset)
 
     def open_to_read(self, path: str) -> int:
         """See :meth:`IFiles.open_to_read`."""
@@ -229,6 +235,19 @@ class OsFiles:
         with os.scandir(path) as entries:
             for entry in entries:
                 yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _copy_out(pipe: int, fd: int, size_bytes: int, offset: int) -> int:
+    """Write what is in a pipe where the file system knows no splicing."""
+    rest = memoryview(os.read(pipe, min(size_bytes, _COPY_BYTES)))
+    end = offset
+    while rest:
+        written = os.pwrite(fd, rest, end)
+        if not written:
+            raise OSError(errno.EIO, "the file takes no bytes")
+        end += written
+        rest = rest[written:]
+    return end - offset
 
 
 def _file_stat(found: os.stat_result, name: str) -> FileStat:
