@@ -48,6 +48,12 @@ class PatienceTests(SynchronousTestCase):
             self.assertTrue(self.call(LOST_S))
             self.now += 1.0
 
+    def test_one_call_is_borne(self) -> None:
+        """However long it was; the next one soon after it is too many."""
+        self.assertTrue(self.call(10 * LOST_S))
+        self.assertTrue(self.call(LONG_S))
+        self.assertFalse(self.call(LONG_S))
+
     def test_many_long_calls_are_too_much(self) -> None:
         """Calls that are just too long are borne until they have cost the limit."""
         calls = 0
@@ -71,7 +77,8 @@ class PatienceTests(SynchronousTestCase):
         """After a time without long calls the pauses are short again."""
         self.late_s(0.05, 600.0)
         self.now = self.patience.spared_until_s + MOST_SPARED_S
-        self.call(2 * LOST_S)
+        self.call(LOST_S)
+        self.call(LOST_S)
         self.assertAlmostEqual(self.patience.spared_until_s - self.now, SPARED_S)
 
     def test_kernel_tells_who_waits(self) -> None:

@@ -39,7 +39,7 @@ def times_waited() -> int:
     """
     if not hasattr(resource, "RUSAGE_THREAD"):  # not Linux
         return next(_unknown)
-    # Zero is what gVisor says: no thread comes here that has waited for nothing yet.
+    # Zero is what gVisor says; a reactor has waited before anybody asks it something.
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw or next(_unknown)
 
 
@@ -49,7 +49,8 @@ class Patience:
     Decides whether short calls may run in the reactor.
 
     What is lost is forgotten by :data:`LOST_S` each second: so calls that wait cost the
-    reactor at most 2 % of its time.  After each pause the first of them is too many.
+    reactor at most 2 % of its time.  One alone is borne, however long; after a pause
+    the first is too many.
     """
 
     spared_until_s: float = field(init=False, default=0.0)
@@ -66,9 +67,9 @@ class Patience:
         :param now_s: when it has ended.
         """
         forgotten_s = (now_s - self._told_at_s) * LOST_S
-        self._lost_s = max(0.0, self._lost_s - forgotten_s) + took_s
-        self._told_at_s = now_s
-        if self._lost_s > LOST_S:
+        remembered_s = max(0.0, self._lost_s - forgotten_s)
+        self._lost_s, self._told_at_s = remembered_s + took_s, now_s
+        if remembered_s and self._lost_s > LOST_S:
             self._spare(now_s)
 
     def _spare(self, now_s: float) -> None:
