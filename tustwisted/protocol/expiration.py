@@ -60,11 +60,13 @@ class Expiration:
         return max(upload.created_s, upload.modified_s) + kept_s
 
     def _kept_s(self, upload: UploadInfo) -> float | None:
-        if upload.awaits_finish:
-            return None
         unfinished_after_s = upload.expire_after_s
         if unfinished_after_s is None:
             unfinished_after_s = self.unfinished_after_s
+        if unfinished_after_s is None and self.finished_after_s is None:
+            return None
+        if upload.awaits_finish:
+            return None
         if upload.state is not UploadState.FINISHED:
             return unfinished_after_s
         if upload.is_partial and unfinished_after_s is not None:

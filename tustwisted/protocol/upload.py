@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.ids import is_upload_id
 from tustwisted.protocol.metadata import Metadata
 
 MAX_OWNER_CHARACTERS = 200
-
-
-def _in_range(_: object, attribute: Attribute[Any], value: int | None) -> None:
-    if value is not None and not 0 <= value <= MAX_BYTES:
-        raise ValueError(f"not a number of bytes: {attribute.name}")
 
 
 class UploadState(Enum):
@@ -61,12 +55,12 @@ class Storage:
 class UploadInfo:
     """The facts of one upload at one moment."""
 
-    upload_id: str = field(validator=lambda _, __, value: _require_id(value))
+    upload_id: str
 
-    length: int | None = field(validator=_in_range)
+    length: int | None
     """Bytes of the whole upload; ``None`` while its length is deferred."""
 
-    offset: int = field(default=0, validator=_in_range)
+    offset: int = 0
     """Bytes that the store holds, from the start."""
 
     metadata: Metadata = field(factory=Metadata)
@@ -88,10 +82,10 @@ class UploadInfo:
     concat_header: str = ""
     """``Upload-Concat`` of a final upload as the client sent it, printable ASCII."""
 
-    owner: str | None = field(default=None)
+    owner: str | None = None
     """Who created it, and alone may use it; ``None``: whoever may use the server."""
 
-    max_size_bytes: int | None = field(default=None, validator=_in_range)
+    max_size_bytes: int | None = None
     """How long it may get, if a hook has set that."""
 
     expire_after_s: float | None = None
@@ -110,6 +104,20 @@ class UploadInfo:
 
     The store tells it; it is no fact by which two uploads differ.
     """
+
+    def __attrs_post_init__(self) -> None:
+        """
+        Judge the facts, all in one call: a small request makes half a dozen of these.
+
+        :raises ValueError: one of them cannot be.
+        """
+        if not is_upload_id(self.upload_id):
+            raise ValueError("not an upload id")
+        for size in (self.length, self.offset, self.max_size_bytes):
+            if size is not None and not 0 <= size <= MAX_BYTES:
+                raise ValueError("not a number of bytes")
+        if self.owner is not None and not is_owner(self.owner):
+            raise ValueError("not an owner")
 
     @property
     def remaining(self) -> int | None:
@@ -133,11 +141,6 @@ class UploadInfo:
             return self.is_whole
         return self.state is not UploadState.FINISHED
 
-    @owner.validator
-    def _check_owner(self, _: object, owner: str | None) -> None:
-        if owner is not None and not is_owner(owner):
-            raise ValueError("not an owner")
-
     def at(self, offset: int) -> UploadInfo:
         """Return the same upload with another offset."""
         return self if offset == self.offset else evolve(self, offset=offset)
@@ -145,8 +148,3 @@ class UploadInfo:
     def become(self, state: UploadState) -> UploadInfo:
         """Return the same upload in another state."""
         return evolve(self, state=state)
-
-
-def _require_id(value: str) -> None:
-    if not is_upload_id(value):
-        raise ValueError("not an upload id")

@@ -102,10 +102,10 @@ def limit_of(upload: UploadInfo, max_size_bytes: int | None) -> int | None:
 
     :param max_size_bytes: the longest of all; ``None`` for no limit.
     """
-    limits = [
-        limit for limit in (upload.max_size_bytes, max_size_bytes) if limit is not None
-    ]
-    return min(limits, default=None)
+    own = upload.max_size_bytes
+    if own is None or max_size_bytes is None:
+        return max_size_bytes if own is None else own
+    return min(own, max_size_bytes)
 
 
 def check_maximum(size_bytes: int, max_size_bytes: int | None) -> None:
