@@ -84,7 +84,10 @@ def parse_metadata(values: Sequence[bytes]) -> Metadata:
     Spec: tus 1.0.0, Upload-Metadata; rows T-067 to T-080.
     """
     header = b",".join(values).decode("latin-1")
-    return Metadata(header if _read_pairs(header) else "")
+    pairs = _read_pairs(header)
+    metadata = Metadata(header if pairs else "")
+    object.__setattr__(metadata, "pairs", pairs)  # for the record, which has them, too
+    return metadata
 
 
 def _read_pairs(header: str) -> dict[str, bytes]:
