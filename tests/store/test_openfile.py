@@ -50,14 +50,14 @@ class AtHandTests(OpenFileCase):
         """What was fetched is at hand, unless the file system tells of nothing."""
         tells = openfile.is_at_hand(self.fd, 0, len(CONTENT))
         self.forget()
-        openfile.fetch(self.fd, 0, len(CONTENT))
+        openfile.fetch(self.fd, 0, len(CONTENT), len(CONTENT))
         self.assertEqual(openfile.is_at_hand(self.fd, 0, len(CONTENT)), tells)
 
     def test_fetched_in_vain(self) -> None:
         """A file that was cut off is an error, no end."""
         os.truncate(self.fd, 100)
-        openfile.fetch(self.fd, 0, 100)
-        self.assertRaises(OSError, openfile.fetch, self.fd, 0, 101)
+        openfile.fetch(self.fd, 0, 100, 100)
+        self.assertRaises(OSError, openfile.fetch, self.fd, 0, 101, 101)
 
     def test_closing(self) -> None:
         """To close a file that was removed takes time."""

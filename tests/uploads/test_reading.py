@@ -210,7 +210,7 @@ class FileTests(SynchronousTestCase):
 
     def test_fetched_in_a_thread(self) -> None:
         """The disk is waited for in a thread, and the close waits for that."""
-        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 1_000_000))
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 500_000, 1_000_000))
         self.reading.close()
         fetching.cancel()
         self.failureResultOf(fetching, CancelledError)
@@ -227,7 +227,7 @@ class FileTests(SynchronousTestCase):
     def test_cut_off(self) -> None:
         """A file that somebody has cut off fails, in either way."""
         os.truncate(self.path, 10)
-        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 100))
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 100, 100))
         self.disk.do_all()
         self.failureResultOf(fetching, StorageFailed)
         self.assertRaises(StorageFailed, self.send, 10, 1)
@@ -239,7 +239,7 @@ class FileTests(SynchronousTestCase):
         self.successResultOf(self.reading.when_closed())
         self.assertRaises(ServerShutdown, self.send, 0, 1)
         self.assertRaises(ServerShutdown, self.reading.is_at_hand, 0, 1)
-        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 1))
+        fetching = Deferred.fromCoroutine(self.reading.fetch(0, 1, 1))
         self.failureResultOf(fetching, ServerShutdown)
 
     def test_closed_after_its_removal(self) -> None:

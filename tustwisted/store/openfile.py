@@ -71,13 +71,15 @@ def is_at_hand(fd: int, offset: int, size_bytes: int) -> bool:
     return bool(read_at_hand(fd, offset + size_bytes - 1, 1))
 
 
-def fetch(fd: int, offset: int, size_bytes: int) -> None:
+def fetch(fd: int, offset: int, size_bytes: int, wanted_bytes: int) -> None:
     """
     Bring bytes into memory; waits for the disk.
 
+    :param wanted_bytes: how many from there on will be asked for in the end.
     :raises OSError: they cannot be read, or are not there.
     """
-    os.posix_fadvise(fd, offset, FETCHED_BYTES, os.POSIX_FADV_WILLNEED)
+    ahead = max(size_bytes, min(wanted_bytes, FETCHED_BYTES))
+    os.posix_fadvise(fd, offset, ahead, os.POSIX_FADV_WILLNEED)
     if not os.pread(fd, 1, offset + size_bytes - 1):
         raise OSError(errno.EIO, "the file was cut off")
 

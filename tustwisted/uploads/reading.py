@@ -81,15 +81,16 @@ class Reading:
         self._require_open()
         return openfile.is_at_hand(self._fd, offset, size_bytes)
 
-    async def fetch(self, offset: int, size_bytes: int) -> None:
+    async def fetch(self, offset: int, size_bytes: int, wanted_bytes: int) -> None:
         """
         Have the disk bring bytes to where they are at hand; as a call of :meth:`read`.
 
+        :param wanted_bytes: how many from there on will be sent in the end.
         :raises StorageFailed: see :meth:`read`.
         :raises ServerShutdown: see :meth:`read`.
         """
         self._require_open()
-        await self._run(self._fetch, offset, size_bytes)
+        await self._run(self._fetch, offset, size_bytes, wanted_bytes)
 
     def send(self, offset: int, size_bytes: int, socket: int) -> int:
         """
@@ -127,23 +128,21 @@ class Reading:
         if self._is_over:
             raise ServerShutdown
 
-    async def _run(self, call: Callable[..., Any], offset: int, size_bytes: int) -> Any:
+    async def _run(self, call: Callable[..., Any], *args: int) -> Any:
         assert self._job is None or self._job.is_settled, "one call at a time"
-        self._job = job = Outcome.of(self._in_thread(call, offset, size_bytes))
+        self._job = job = Outcome.of(self._in_thread(call, *args))
         try:
             return await job.wait()
         finally:
             if job.is_settled:
                 self._job = None  # what was read is the caller's alone
 
-    async def _in_thread(
-        self, call: Callable[..., Any], offset: int, size_bytes: int
-    ) -> Any:
-        return await self._disk.read(call, offset, size_bytes)
+    async def _in_thread(self, call: Callable[..., Any], *args: int) -> Any:
+        return await self._disk.read(call, *args)
 
-    def _fetch(self, offset: int, size_bytes: int) -> None:
+    def _fetch(self, offset: int, size_bytes: int, wanted_bytes: int) -> None:
         with storage_errors(self.info.upload_id):
-            openfile.fetch(self._fd, offset, size_bytes)
+            openfile.fetch(self._fd, offset, size_bytes, wanted_bytes)
 
     def _let_go(self) -> None:
         closing = Deferred.fromCoroutine(self._close())

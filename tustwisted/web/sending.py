@@ -78,7 +78,8 @@ class Sending:
         :raises ServerShutdown: the uploads have stopped.
         """
         if not self._reading.is_at_hand(self.offset, self._turn_bytes):
-            await self._reading.fetch(self.offset, self._turn_bytes)
+            left = self._end - self.offset
+            await self._reading.fetch(self.offset, self._turn_bytes, left)
         # Once: what is thrown out again at once would be fetched for ever.
         self._is_fetched = True
 
