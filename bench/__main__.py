@@ -116,13 +116,14 @@ def run(options: argparse.Namespace, scale: Scale) -> list[Session]:
     with tempfile.TemporaryDirectory(dir=options.place) as made:
         place = Path(made).resolve()
         sessions = list(sessions_of(options, scale, place))
+        facts = machine.describe(place)
         try:
             for session in sessions:
                 session.install()
                 session.run(options.rounds)
         finally:  # also when it is interrupted: what was measured stands
             if options.write:
-                report.write(sessions, machine.describe(place), options.write)
+                report.write(sessions, facts, options.write)
     return sessions
 
 

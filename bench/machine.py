@@ -43,7 +43,7 @@ def allow_many_descriptors() -> int:
 
 def describe(directory: Path) -> dict[str, object]:
     """
-    The facts that figures depend on.
+    The facts that figures depend on; to be asked for before anything is measured.
 
     :param directory: where the servers keep the uploads.
     """
@@ -55,6 +55,7 @@ def describe(directory: Path) -> dict[str, object]:
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "file_system": _file_system(directory),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -74,7 +74,8 @@ def _page(sessions: Sequence[Session], facts: Mapping[str, object]) -> str:
         f"{facts['memory_mib']} MiB of memory, {facts['kernel']},"
         f" {facts['file_system']}, Python {facts['python']};",
         f"{versions}.",
-        "Medians, with the least and the most in parentheses; the page cache held"
+        f"The load average was {facts['load']} when it began."
+        " Medians, with the least and the most in parentheses; the page cache held"
         f" up to {max(session.cached_mib for session in sessions)} MiB.",
     ]
     for session in sessions:
