@@ -15,7 +15,7 @@ from tustwisted.receive.choose import (
     IN_PLACE_BYTES,
     LEAST_BYTES,
     choose,
-    may_splice,
+    may_borrow,
 )
 from tustwisted.receive.queue import JOINED_BYTES, SMALL_BYTES, WriteQueue
 
@@ -210,12 +210,8 @@ class ChooseTests(SynchronousTestCase):
         for length in (0, 1, None):
             self.assertEqual(choose(disk, length, True), disk.write)
 
-    def test_what_may_be_spliced(self) -> None:
-        """A large body of known length that nobody has to look at."""
-        self.assertTrue(may_splice(LEAST_BYTES + 1, False))
-        for length, hashes in (
-            (LEAST_BYTES, False),
-            (None, False),
-            (LEAST_BYTES + 1, True),
-        ):
-            self.assertFalse(may_splice(length, hashes), (length, hashes))
+    def test_what_may_be_borrowed(self) -> None:
+        """The socket of a large body of known length."""
+        self.assertTrue(may_borrow(LEAST_BYTES + 1))
+        self.assertFalse(may_borrow(LEAST_BYTES))
+        self.assertFalse(may_borrow(None))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
+import hashlib
 import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.protocols.policies import TimeoutFactory
 from twisted.python.components import proxyForInterface
 from zope.interface import implementer
 
-from tests.web.sockets import Client, SocketCase, reactor
+from tests.web.sockets import Client, CountingSite, SocketCase, reactor
 from tests.web.tus_harness import UPLOAD_BYTES, message, patch
 from tustwisted.disk import Disk
 from tustwisted.interfaces import IDataStore, ILock, IUploadWriter
@@ -24,6 +28,7 @@ from tustwisted.store.file import FileStore
 from tustwisted.store.files import OsFiles
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.resource import TusResource, below
+from tustwisted.web.wants import everything
 
 MIB = 1 << 20
 BODY = os.urandom(4 * MIB)
@@ -79,14 +84,22 @@ class CountingFiles(OsFiles):
 
 
 class WatchedLocker(MemoryLocker):
-    """Locks of which a test can take one away."""
+    """
+    Locks of which a test can take one away.
+
+    :ivar locks: those that were got so far.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self.locks: list[ILock] = []
 
     def acquire(self, *args: Any) -> Deferred[ILock]:
         """Remember the lock."""
         return super().acquire(*args).addCallback(self._got)
 
     def _got(self, lock: ILock) -> ILock:
-        self.last = lock
+        self.locks.append(lock)
         return lock
 
 
@@ -115,9 +128,7 @@ class TusSocketCase(SocketCase):
 
     async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
         """Begin the upload; see at the end that nothing stays open."""
-        turn: Deferred[None] = Deferred()
-        reactor.callLater(0, turn.callback, None)
-        await turn  # a reactor that runs has descriptors of its own
+        await self.turn()  # a reactor that runs has descriptors of its own
         self.addCleanup(self._look, descriptors())
         self.files = CountingFiles()
         self.disk = Disk(reactor)
@@ -157,9 +168,13 @@ class TusSocketCase(SocketCase):
     async def until(self, offset: int) -> None:
         """Wait until so much is stored."""
         while (await self.store.info("u")).offset < offset:
-            turn: Deferred[None] = Deferred()
-            reactor.callLater(0.001, turn.callback, None)
-            await turn
+            await self.turn()
+
+    def turn(self) -> Deferred[None]:
+        """Wait for a moment."""
+        turn: Deferred[None] = Deferred()
+        reactor.callLater(0.001, turn.callback, None)
+        return turn
 
     async def until_free(self) -> None:
         """Wait until nobody holds the upload."""
@@ -177,7 +192,7 @@ class TusSocketCase(SocketCase):
         self.assertEqual(await self.stored(), BODY)
 
 
-def announced(offset: int = 0, size: int = len(BODY)) -> bytes:
+def announced(offset: int = 0, *lines: bytes, size: int = len(BODY)) -> bytes:
     """The head of a PATCH."""
     return message(
         b"PATCH",
@@ -185,6 +200,7 @@ def announced(offset: int = 0, size: int = len(BODY)) -> bytes:
         UPLOAD_BYTES,
         b"Upload-Offset: %d" % offset,
         b"Content-Length: %d" % size,
+        *lines,
     )
 
 
@@ -234,7 +250,7 @@ class SplicedTests(TusSocketCase):
         client = await self.connect(self.listen())
         piece = len(BODY) // 4
         for offset in range(0, len(BODY), piece):
-            data = announced(offset, piece) + BODY[offset : offset + piece]
+            data = announced(offset, size=piece) + BODY[offset : offset + piece]
             await self.in_thread(partial(client.send, data))
             answer = await self.in_thread(client.answer)
             self.assertEqual(answer, (204, offset + piece))
@@ -267,7 +283,7 @@ class SplicedTests(TusSocketCase):
         data = announced() + BODY[:-1]
         flow = self.in_thread(partial(holder.send_until_refused, data, 1))
         await self.until(SOME)
-        client = await self.connect(port, announced(0, 1) + b"x")
+        client = await self.connect(port, announced(size=1) + b"x")
         status, _ = await self.in_thread(client.answer)
         self.assertEqual(status, 409)
         await flow
@@ -296,7 +312,7 @@ class SplicedTests(TusSocketCase):
         """Without its lock nothing more is taken out of the socket."""
         client = await self.connect(self.listen(), BEGUN)
         await self.until(SOME)
-        self.locker.last.when_lost().callback(None)
+        self.locker.locks[-1].when_lost().callback(None)
         await self.in_thread(lambda: client.send_until_refused(b"x" * 1000, 1))
         status, _ = await self.in_thread(client.answer)
         self.assertEqual(status, 500)
@@ -322,10 +338,63 @@ class SplicedTests(TusSocketCase):
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
 
-class CopiedTests(SplicedTests):
+class ReadTests(SplicedTests):
     """So it is where the store takes no bytes out of pipes."""
 
     splices = False
+
+
+class OrdinaryTests(SplicedTests):
+    """So it is where the socket cannot be had."""
+
+    splices = False
+
+    def listen(self, **kwargs: Any) -> int:
+        """Serve behind a protocol that wants to see every byte."""
+        site = CountingSite(
+            below("/files/", TusResource(self.uploads)),
+            reactor=reactor,
+            wants=everything,
+            **kwargs,
+        )
+        self.addCleanup(lambda: DeferredList(site.gone))
+        port = reactor.listenTCP(0, TimeoutFactory(site), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        number: int = port.getHost().port
+        return number
+
+
+class ChecksumTests(TusSocketCase):
+    """Bytes that are hashed are taken out of the socket, too."""
+
+    async def send(self, digest: bytes, body: bytes = BODY) -> TusClient:
+        """Send a body with a checksum."""
+        checksum = b"Upload-Checksum: sha1 " + base64.b64encode(digest)
+        return await self.connect(self.listen(), announced(0, checksum) + body)
+
+    async def test_right(self) -> None:
+        """The body counts, and none of it was spliced."""
+        client = await self.send(hashlib.sha1(BODY).digest())
+        answer = await self.in_thread(client.answer)
+        self.assertEqual(answer, (204, len(BODY)))
+        self.assertEqual(await self.stored(), BODY)
+        self.assertEqual(self.files.spliced, 0)
+
+    async def test_wrong(self) -> None:
+        """Nothing of it counts, and nothing is left."""
+        client = await self.send(bytes(20))
+        status, _ = await self.in_thread(client.answer)
+        self.assertEqual(status, 460)
+        self.assertEqual(await self.stored(), b"")
+
+    async def test_cut(self) -> None:
+        """Nothing of what is cut off counts either."""
+        client = await self.send(hashlib.sha1(BODY).digest(), BODY[:-1])
+        client.fin()
+        while not self.locker.locks:
+            await self.turn()
+        await self.until_free()
+        self.assertEqual(await self.stored(), b"")
 
 
 class _Writer(proxyForInterface(IUploadWriter)):  # type: ignore[misc]  # a call

@@ -13,13 +13,13 @@ LEAST_BYTES = 128 * 1024
 """Below that much to come, borrowing the socket costs more than it saves."""
 
 
-def may_splice(body_length: int | None, hashes: bool) -> bool:
+def may_borrow(body_length: int | None) -> bool:
     """
-    Tell whether a body may go from its socket to its file without coming here.
+    Tell whether the socket of a body is worth borrowing.
 
-    Whether it can is another question (:func:`tustwisted.receive.splice.borrow`).
+    Whether it can be had, :func:`tustwisted.receive.intake.borrow` finds out.
     """
-    return not hashes and body_length is not None and body_length > LEAST_BYTES
+    return body_length is not None and body_length > LEAST_BYTES
 
 
 def choose(disk: IDisk, body_length: int | None, hashes: bool) -> Run:

@@ -27,7 +27,7 @@ class Run(Protocol):
 
 
 class Source(Protocol):
-    """Where a writer may get bytes itself, such as :class:`~.splice.Splice`."""
+    """Where a writer may get bytes itself, such as :class:`~.intake.Intake`."""
 
     def ready(self) -> Awaitable[bool]:
         """Wait until there are some; false when there will be no more."""

@@ -22,9 +22,9 @@ from tustwisted.interfaces import IBodyReceiver, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.outcome import Outcome
 from tustwisted.protocol.upload import UploadInfo
+from tustwisted.receive.intake import Intake, borrow
 from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.queue import Run, WriteQueue
-from tustwisted.receive.splice import Splice, borrow
 
 log = Logger()
 
@@ -142,10 +142,10 @@ class Receiver:
         kept = data if room is None else data[: max(0, room)]
         if kept:
             self.received_bytes += len(kept)
-            splice = self._borrow()
+            intake = self._borrow()
             self._queue.put(kept)
-            if splice is not None:
-                self._queue.put_source(splice)
+            if intake is not None:
+                self._queue.put_source(intake)
         if len(kept) < len(data):
             assert limit is not None  # or there is room for everything
             deferred = self.upload.length is None
@@ -178,17 +178,18 @@ class Receiver:
             return None
         return self._limit - self.upload.offset - self.received_bytes
 
-    def _borrow(self) -> Splice | None:
+    def _borrow(self) -> Intake | None:
         """Let the rest of the body not come here, if that is possible now."""
         if self._pipes is None:
             return None
         room = self._room_bytes
-        splice = borrow(self._producer, self._writer, self._pipes, room, self._moved)
-        if splice is not None:
+        intake = borrow(self._producer, self._writer, self._pipes, room, self._moved)
+        if intake is not None:
             self._pipes = None  # what is given back is not borrowed again
-            # All jobs are short now, the one of the first piece and of the last byte.
+        if intake is not None and intake.is_quick:
+            # All jobs are short now, those of the first piece and of the last byte too.
             self._queue.run = self._disk.quick
-        return splice
+        return intake
 
     def _moved(self, size_bytes: int) -> None:
         self.received_bytes += size_bytes

@@ -17,7 +17,7 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.protocol.checksum import Checksum, algorithms_of
-from tustwisted.receive.choose import choose, may_splice
+from tustwisted.receive.choose import choose, may_borrow
 from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.receiver import Receiver
 from tustwisted.receive.verifying import VerifyingWriter
@@ -81,7 +81,7 @@ class Opening:
             remove = partial(self._removing.remove, store, found) if is_new else None
             seal = _Seal(self._disk, writer, chunk, tell_length, remove)
         run = choose(self._disk, chunk.body_length, seal is not None)
-        splices = may_splice(chunk.body_length, seal is not None)
+        borrows = may_borrow(chunk.body_length)
         return Receiver(
             upload,
             writer,
@@ -91,7 +91,7 @@ class Opening:
             partial(self._finish, store, caller=caller),
             seal,
             limit_of(upload, self._in_force.limits.max_size_bytes),
-            self._pipes if splices else None,
+            self._pipes if borrows else None,
         )
 
 

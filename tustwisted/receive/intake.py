@@ -1,8 +1,4 @@
-"""
-Moving a body from its socket to its file inside the kernel (D7).
-
-It takes two steps through a pipe, since the kernel splices to and from pipes only.
-"""
+"""Emptying the socket of a body into its upload, past the parser of requests (D7)."""
 
 from __future__ import annotations
 
@@ -16,17 +12,15 @@ from twisted.internet.interfaces import IProducer
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lending import IDrainsPipes, ILendsSocket, ISocketLoan
 from tustwisted.receive.choose import LEAST_BYTES
-from tustwisted.receive.pipes import Pipe, Pipes
+from tustwisted.receive.pipes import Pipes
+from tustwisted.receive.ways import Reading, Splicing, Way
 
 TURN_BYTES: Final = 1024 * 1024
 """So much at most is moved at one stroke: everybody else waits for less."""
 
-CRUMB_BYTES: Final = 64 * 1024
-"""So little is left for the next one: a pipe is full one page before it should be."""
-
 
 @define(eq=False)
-class Splice:
+class Intake:
     """
     A socket on loan, and the writer that it is emptied into.
 
@@ -35,16 +29,18 @@ class Splice:
     """
 
     _loan: ISocketLoan
-    _writer: IDrainsPipes
-    _pipes: Pipes
+    _writer: IUploadWriter
+    _way: Way
     _room_bytes: int
     _moved: Callable[[int], None]
     _taken_bytes: int = field(init=False, default=0)
     """What the job in flight, or the last one, has taken out of the socket."""
     _is_over: bool = field(init=False, default=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._pipes.enter()
+    @property
+    def is_quick(self) -> bool:
+        """A job is short while the disk is quick."""
+        return self._way.is_quick
 
     def ready(self) -> Deferred[bool]:
         """Wait until there is something to do; fires with false if never again."""
@@ -59,16 +55,9 @@ class Splice:
         """
         self._taken_bytes = 0
         self._writer.write(())  # which waits for the device, where that is due
-        try:
-            pipe = self._pipes.borrow()
-        except OSError:  # out of descriptors: it goes on the ordinary way
-            return
-        try:
-            self._pump(pipe)
-        except BaseException:
-            pipe.close()
-            raise
-        self._pipes.give_back(pipe)
+        most_bytes = min(self._most_bytes, TURN_BYTES)
+        for count in self._way.move(self._loan.fileno(), most_bytes):
+            self._taken_bytes += count
 
     def count(self) -> None:
         """Count what the last job has taken, also if it failed."""
@@ -83,25 +72,11 @@ class Splice:
     def end(self) -> None:
         """Give everything back."""
         self._loan.give_back()
-        self._pipes.leave()
+        self._way.end()
 
     @property
     def _most_bytes(self) -> int:
         return min(self._room_bytes, self._loan.left_bytes)
-
-    def _pump(self, pipe: Pipe) -> None:
-        source, most = self._loan.fileno(), min(self._most_bytes, TURN_BYTES)
-        while self._taken_bytes < most:
-            try:
-                count = pipe.fill(source, most - self._taken_bytes)
-            except OSError:  # what has ended the connection is found when it is read on
-                return
-            if not count:
-                return
-            self._taken_bytes += count
-            self._writer.drain(pipe.reader, count)
-            if most - self._taken_bytes < CRUMB_BYTES:
-                return
 
 
 def borrow(
@@ -110,19 +85,20 @@ def borrow(
     pipes: Pipes,
     room_bytes: int | None,
     moved: Callable[[int], None],
-) -> Splice | None:
+) -> Intake | None:
     """
     Borrow the socket that a body comes from, where that is possible and pays.
 
     :param room_bytes: how many bytes the upload still takes; ``None``: any number.
     """
-    lender, drain = ILendsSocket(producer, None), IDrainsPipes(writer, None)
-    if lender is None or drain is None or not pipes.are_possible:
-        return None
-    if room_bytes is not None and room_bytes < LEAST_BYTES:
+    lender = ILendsSocket(producer, None)
+    if lender is None or (room_bytes is not None and room_bytes < LEAST_BYTES):
         return None
     loan = lender.lend(LEAST_BYTES)
     if loan is None:
         return None
+    drains, way = IDrainsPipes(writer, None), None
+    if drains is not None and pipes.are_possible:
+        way = Splicing(drains, pipes)
     room = loan.left_bytes if room_bytes is None else room_bytes
-    return Splice(loan, drain, pipes, room, moved)
+    return Intake(loan, writer, way or Reading(writer), room, moved)

@@ -1,4 +1,4 @@
-"""Bytes go from a socket to a file, and are none of ours on the way."""
+"""Bytes go from a socket to a file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from tustwisted.errors import NoSpace, StorageFailed
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lending import IDrainsPipes, ILendsSocket, ISocketLoan
 from tustwisted.receive.choose import LEAST_BYTES
+from tustwisted.receive.intake import TURN_BYTES, Intake, borrow
 from tustwisted.receive.pipes import Pipe, Pipes
 from tustwisted.receive.queue import WriteQueue
-from tustwisted.receive.splice import TURN_BYTES, Splice, borrow
+from tustwisted.receive.ways import READ_BYTES, Reading, Splicing, Way
 
 MIB = 1 << 20
 
@@ -122,7 +123,7 @@ class Lender(Producer):
         return self.loan
 
 
-class SpliceCase(SynchronousTestCase):
+class IntakeCase(SynchronousTestCase):
     """A queue that is emptied out of a socket."""
 
     def setUp(self) -> None:
@@ -146,14 +147,18 @@ class SpliceCase(SynchronousTestCase):
         self.queue = WriteQueue(
             self.writer, self.disk.quick, self.disk.write, lambda: None
         )
-        self.splice = Splice(self.loan, self.writer, self.pipes, room, self._moved)
+        self.intake = Intake(self.loan, self.writer, self.way(), room, self._moved)
+
+    def way(self) -> Way:
+        """Choose how bytes are moved."""
+        return Splicing(self.writer, self.pipes)
 
     def _moved(self, size_bytes: int) -> None:
         self.moved += size_bytes
 
     def start(self) -> None:
         """Let the queue take bytes out of the socket."""
-        self.queue.put_source(self.splice)
+        self.queue.put_source(self.intake)
 
     def send(self, data: bytes) -> None:
         """Send it, and say so when it has come."""
@@ -167,7 +172,7 @@ class SpliceCase(SynchronousTestCase):
         self.successResultOf(self.queue.drained())
 
 
-class SpliceTests(SpliceCase):
+class SplicingTests(IntakeCase):
     """What goes well."""
 
     def test_doubles_provide_their_interfaces(self) -> None:
@@ -276,7 +281,8 @@ class SpliceTests(SpliceCase):
         self.assertEqual(self.writer.content, b"")
         self.assertNoResult(self.queue.job_done())
         self.disk.do_one()
-        self.assertEqual((self.writer.content, self.writer.writes), (b"abc", 1))
+        self.assertEqual(self.writer.content, b"abc")
+        self.assertGreater(self.writer.writes, 0)
         self.loan.tell(readable=False)
 
     def test_nothing_is_in_flight_while_it_waits(self) -> None:
@@ -288,7 +294,32 @@ class SpliceTests(SpliceCase):
         self.assert_over()
 
 
-class FailureTests(SpliceCase):
+class ReadingTests(SplicingTests):
+    """So it is when bytes are read and written."""
+
+    def way(self) -> Way:
+        """Read them."""
+        return Reading(_Plain(self.writer))
+
+    def test_urgent_byte(self) -> None:
+        """It is stepped over."""
+        self.start()
+        self.client.sendall(b"abc")
+        self.client.send(b"!", socket.MSG_OOB)
+        self.client.sendall(b"def")
+        for offset in (3, 6):
+            while self.writer.offset < offset:
+                self.loan.tell()
+        self.assertEqual(self.writer.content, b"abcdef")
+        self.loan.tell(readable=False)
+        self.assert_over()
+
+    def test_reads_are_bounded(self) -> None:
+        """No more than one read is held in memory."""
+        self.assertLess(READ_BYTES, TURN_BYTES)
+
+
+class FailureTests(IntakeCase):
     """The file fails in the middle of a pipe."""
 
     def test_next_upload_holds_no_foreign_byte(self) -> None:
@@ -337,7 +368,7 @@ class FailureTests(SpliceCase):
         self.assert_over()
 
 
-class BorrowTests(SpliceCase):
+class BorrowTests(IntakeCase):
     """When bytes go on by themselves."""
 
     def ask(
@@ -346,7 +377,7 @@ class BorrowTests(SpliceCase):
         writer: IUploadWriter | None = None,
         pipes: Pipes | None = None,
         room: int | None = None,
-    ) -> Splice | None:
+    ) -> Intake | None:
         """Ask for the socket; all is well but for what is given."""
         return borrow(
             lender or Lender(loan=self.loan),  # type: ignore[arg-type]
@@ -357,7 +388,7 @@ class BorrowTests(SpliceCase):
         )
 
     def test_possible(self) -> None:
-        """A body that lends its socket, and a writer that takes bytes out of a pipe."""
+        """A body that lends its socket, and room in the upload."""
         lender = Lender(loan=self.loan)
         for room in (None, LEAST_BYTES):
             self.assertIsNotNone(self.ask(lender, room=room))
@@ -365,17 +396,24 @@ class BorrowTests(SpliceCase):
 
     def test_not_possible(self) -> None:
         """In all other cases the body comes the ordinary way."""
-        plain = _Plain(self.writer)
-        cases: tuple[Callable[[], Splice | None], ...] = (
+        cases: tuple[Callable[[], Intake | None], ...] = (
             lambda: self.ask(Lender(loan=None)),
             lambda: self.ask(Producer()),
-            lambda: self.ask(writer=plain),
-            lambda: self.ask(pipes=Pipes(are_possible=False)),
             lambda: self.ask(room=LEAST_BYTES - 1),
         )
         for case in cases:
             self.assertIsNone(case())
         self.assertEqual(self.loan.given_back, 0)
+
+    def test_spliced_where_that_is_possible(self) -> None:
+        """Else it is read, which takes longer: not in the reactor."""
+        for intake, is_quick in (
+            (self.ask(), True),
+            (self.ask(writer=_Plain(self.writer)), False),
+            (self.ask(pipes=Pipes(are_possible=False)), False),
+        ):
+            assert intake is not None
+            self.assertEqual(intake.is_quick, is_quick)
 
 
 class _NoPipes(Pipes):
