@@ -65,15 +65,20 @@ class Seen:
         return max(0, (self.size or 0) - self.offset)
 
     @property
-    def info(self) -> UploadInfo:
-        """What may be told; put together for who asks, and whoever writes does not."""
+    def modified_s(self) -> float:
+        """When its last byte came, or it was created, seconds since 1970."""
         then = self.record.info
         written_s = self._stat.modified_s if self._stat else then.modified_s
+        return max(then.created_s, written_s)
+
+    @property
+    def info(self) -> UploadInfo:
+        """What may be told; put together for who asks, and whoever writes does not."""
         return evolve(
-            then,
+            self.record.info,
             offset=self.offset,
             state=self.state,
-            modified_s=max(then.created_s, written_s),
+            modified_s=self.modified_s,
             storage=self._storage,
         )
 

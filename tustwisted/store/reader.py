@@ -65,7 +65,7 @@ def open_reader(shelf: Shelf, upload_id: str) -> FileReader:
     :raises StorageFailed: the file system would not let it be read.
     """
     seen = look_up(shelf, upload_id)
-    if seen.info.state is not UploadState.FINISHED:
+    if seen.state is not UploadState.FINISHED:
         raise UploadNotFinished
     return FileReader(seen.info, shelf.files, open_seen(shelf, seen))
 
@@ -78,7 +78,7 @@ def open_seen(shelf: Shelf, seen: Seen) -> int:
     :raises UploadNotFound: it was removed since, or another one has its id.
     :raises StorageFailed: the file system would not let it be read.
     """
-    upload_id = seen.info.upload_id
+    upload_id = seen.upload_id
     try:
         fd = shelf.files.open_to_read(seen.path)
     except OSError as error:
@@ -96,8 +96,8 @@ def open_seen(shelf: Shelf, seen: Seen) -> int:
 
 def _require_same(shelf: Shelf, fd: int, seen: Seen) -> None:
     """Refuse the file of another upload that got the id after we looked."""
-    with storage_errors(seen.info.upload_id):
+    with storage_errors(seen.upload_id):
         stat = shelf.files.stat_open(fd)
-    modified_s = max(seen.info.created_s, stat.modified_s)
-    if (stat.size, modified_s) != (seen.size, seen.info.modified_s):
+    modified_s = max(seen.record.info.created_s, stat.modified_s)
+    if (stat.size, modified_s) != (seen.size, seen.modified_s):
         raise UploadNotFound
