@@ -45,6 +45,24 @@ class Asker(Recorder):
             self.asked.callback(self.producer.lend(self._least_bytes))
 
 
+class _UpgradingSite(CountingSite):
+    """A site whose connections begin to speak TLS on a transport that was plain."""
+
+    options: Any
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Upgrade a connection when it is there."""
+        protocol = super().buildProtocol(addr)
+        connect = protocol.makeConnection
+
+        def upgrade(transport: Any) -> None:
+            connect(transport)
+            transport.startTLS(self.options)
+
+        protocol.makeConnection = upgrade
+        return protocol
+
+
 class LoanCase(SocketCase):
     """One connection whose body goes to an :class:`Asker`."""
 
@@ -181,9 +199,22 @@ class NotLentTests(LoanCase):
         key = KeyPair.generate(size=2048)
         port = self.serve(self.route, key.selfSignedCert(1, CN="test").options())
         client = await self.in_thread(lambda: Client(port, tls=True))
-        await self.in_thread(lambda: client.send(sized(b"x" * 1000)[:-1]))
+        await self.in_thread(lambda: client.send(sized(b"x" * 1000)[:-10]))
         self.assertIsNone(await self.asker.asked)
         client.fin()
+
+    async def test_tls_on_the_same_transport(self) -> None:
+        """Nor is it where a connection was plain before it began to speak TLS."""
+        key = KeyPair.generate(size=2048)
+        site = _UpgradingSite(self.route, reactor=reactor, wants=everything)
+        site.options = key.selfSignedCert(1, CN="test").options()
+        port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        client = await self.in_thread(lambda: Client(port.getHost().port, tls=True))
+        await self.in_thread(lambda: client.send(sized(b"x" * 1000)[:-10]))
+        self.assertIsNone(await self.asker.asked)
+        client.fin()
+        await site.gone[0]
+        await port.stopListening()
 
     async def test_chunked(self) -> None:
         """What comes out of the socket is not only the body."""
@@ -196,7 +227,7 @@ class NotLentTests(LoanCase):
         site = CountingSite(self.route, reactor=reactor, wants=everything)
         port = reactor.listenTCP(0, TimeoutFactory(site), interface="127.0.0.1")
         client = await self.in_thread(lambda: Client(port.getHost().port))
-        await self.in_thread(lambda: client.send(sized(b"x" * 1000)[:-1]))
+        await self.in_thread(lambda: client.send(sized(b"x" * 1000)[:-10]))
         self.assertIsNone(await self.asker.asked)
         client.fin()
         await site.gone[0]
@@ -209,7 +240,7 @@ class NotLentTests(LoanCase):
             port = reactor.listenUNIX(f"{directory}/s", site)
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(f"{directory}/s")
-                client.sendall(sized(b"x" * 1000)[:-1])
+                client.sendall(sized(b"x" * 1000)[:-10])
                 self.assertIsNone(await self.asker.asked)
             await site.gone[0]
             await port.stopListening()
@@ -228,7 +259,7 @@ class NotLentTests(LoanCase):
             self.asker.asked.callback(loan)
 
         self.asker._on_write = ask
-        client, loan = await self.begin(sized(b"x" * 1000)[:-1])
+        client, loan = await self.begin(sized(b"x" * 1000)[:-10])
         self.assertIsNone(loan)
         client.fin()
 

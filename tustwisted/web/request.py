@@ -241,6 +241,7 @@ class _Line:
         if (
             self.answering
             or type(transport) not in PLAIN_TCP
+            or transport.TLS  # begun on this very transport, by STARTTLS and the like
             or type(self._channel) is not HTTPChannel
             or getattr(self._decoder, "contentLength", None) != left_bytes
             or not IReactorFDSet.providedBy(transport.reactor)
