@@ -22,7 +22,7 @@ from tustwisted.receive.choose import LEAST_BYTES
 from tustwisted.receive.intake import TURN_BYTES, Intake, borrow
 from tustwisted.receive.pipes import Pipe, Pipes
 from tustwisted.receive.queue import WriteQueue
-from tustwisted.receive.ways import READ_BYTES, Reading, Splicing, Way
+from tustwisted.receive.ways import READ_BYTES, SHARE_BYTES, Reading, Splicing, Way
 
 MIB = 1 << 20
 
@@ -317,6 +317,27 @@ class ReadingTests(SplicingTests):
     def test_reads_are_bounded(self) -> None:
         """No more than one read is held in memory."""
         self.assertLess(READ_BYTES, TURN_BYTES)
+
+
+class SharingTests(IntakeCase):
+    """Several uploads that splice."""
+
+    def test_many_share_a_turn(self) -> None:
+        """While others splice as well, each moves less, and nobody waits for long."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TURN_BYTES)
+        self.client.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                self.client.send(bytes(TURN_BYTES))
+        self.start()
+        for others in range(1, 101):
+            self.pipes.enter()
+            if others in (1, 100):
+                self.loan.tell()
+        self.assertLessEqual(self.loan.counts[0], TURN_BYTES // 2)
+        self.assertLessEqual(self.loan.counts[1], SHARE_BYTES)
+        self.assertGreater(self.loan.counts[1], 0)
+        self.loan.tell(readable=False)
 
 
 class FailureTests(IntakeCase):

@@ -15,6 +15,14 @@ from tustwisted.receive.pipes import Pipe, Pipes
 CRUMB_BYTES: Final = 64 * 1024
 """So little is left for the next turn: a pipe is full one page before it should be."""
 
+SHARE_BYTES: Final = 256 * 1024
+"""
+What each may move in a turn, however many there are who share it.
+
+With less, the calls would cost more than the bytes; with more for each of a hundred,
+whoever has come for something else would wait for seconds.
+"""
+
 READ_BYTES: Final = 512 * 1024
 """Of one read; it is freed before the next one, so their memory is the same."""
 
@@ -52,7 +60,8 @@ class Splicing:
         self._pipes.enter()
 
     def move(self, source: int, most_bytes: int) -> Iterator[int]:
-        """See :meth:`Way.move`."""
+        """See :meth:`Way.move`; the others who splice get as much in the same turn."""
+        most_bytes = min(most_bytes, max(SHARE_BYTES, most_bytes // self._pipes.users))
         try:
             pipe = self._pipes.borrow()
         except OSError:  # out of descriptors: it goes on the ordinary way
