@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 # What RFC 3986 allows for a host that needs no decoding, and an optional port (T-251);
@@ -27,6 +28,7 @@ def is_host(value: bytes) -> bool:
     return value == b"" or names_host(value)
 
 
+@lru_cache(maxsize=16)  # clients of one server name it alike; a value may have 64 KiB
 def names_host(value: bytes) -> bool:
     """
     Tell whether a value is a host that may stand in a URL, with or without a port.
