@@ -105,7 +105,7 @@ class Downloads:
             if part is None or not part.size_bytes or was_sent_by_head(request):
                 _begin(request, reading.info, answer, validators)
             else:
-                way = Sending if can_be_sent(request, reading, part) else Transfer
+                way = Sending if can_be_sent(request, reading) else Transfer
                 transfer = way(
                     request,
                     reading,

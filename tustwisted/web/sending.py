@@ -24,21 +24,17 @@ from tustwisted.store.openfile import CannotSend
 from tustwisted.uploads.reading import Reading
 from tustwisted.web.connection import PLAIN_TCP
 from tustwisted.web.idle import IdleTimer
-from tustwisted.web.transfer import PIECE_BYTES, STALL_S, Flow, Transfer
+from tustwisted.web.transfer import STALL_S, Flow, Transfer
 
 TURN_BYTES: Final = 1024 * 1024
 """What one client gets in a turn of the reactor at the most, in 0.2 ms."""
 
 
-def can_be_sent(request: Any, reading: Reading, part: ByteRange) -> bool:
-    """
-    Tell whether a part of an upload can be sent in this way, and is worth it.
-
-    What is not more than a piece is read and written together with the headers.
-    """
+def can_be_sent(request: Any, reading: Reading) -> bool:
+    """Tell whether an upload can be sent in this way."""
     transport = request.transport
     is_plain = type(transport) in (*PLAIN_TCP, unix.Server) and not transport.TLS
-    return is_plain and reading.can_send and part.size_bytes > PIECE_BYTES
+    return is_plain and reading.can_send
 
 
 class Sending:
