@@ -368,7 +368,7 @@ class SlowReceiverTests(SocketCase):
         """While the receiver has paused, the client cannot send on; later all comes."""
         route = Receiving(respond, pausing=True)
         port = self.serve(route)
-        size = 64 * MIB
+        size = 32 * MIB
         client = await self.in_thread(lambda: Client(port))
 
         def fill() -> int:
@@ -377,7 +377,7 @@ class SlowReceiverTests(SocketCase):
             client.socket.setblocking(False)
             while select.select([], [client.socket], [], 0.5)[1]:
                 sent += client.socket.send(b"x" * min(65536, size - sent))
-            client.socket.settimeout(20.0)
+            client.socket.settimeout(60.0)  # a full receive queue is slow to empty
             return sent
 
         sent = await self.in_thread(fill)
