@@ -25,6 +25,7 @@ from tustwisted.receive.queue import WriteQueue
 from tustwisted.receive.ways import READ_BYTES, SHARE_BYTES, Reading, Splicing, Way
 
 MIB = 1 << 20
+SMALL_PIPE_BYTES = 64 * 1024
 
 
 @implementer(ISocketLoan)
@@ -37,6 +38,7 @@ class Loan:
     counts: list[int] = field(factory=list)
     waiter: Deferred[bool] | None = None
     given_back: int = 0
+    is_unwatchable: bool = False
 
     def fileno(self) -> int:
         """Return that of the socket."""
@@ -44,6 +46,8 @@ class Loan:
 
     def when_readable(self) -> Deferred[bool]:
         """Wait for :meth:`tell`."""
+        if self.is_unwatchable:
+            raise OSError(errno.ENOSPC, "no more to watch")
         self.waiter = Deferred()
         return self.waiter
 
@@ -76,6 +80,7 @@ class Writer:
     fails_at: int | None = None
     error: Exception = field(factory=NoSpace)
     sync_due: bool = False
+    sync_error: Exception | None = None
     writes: int = 0
 
     @property
@@ -86,6 +91,8 @@ class Writer:
     def write(self, buffers: Sequence[bytes]) -> None:
         """Take some bytes."""
         self.writes += 1
+        if self.sync_error is not None:
+            raise self.sync_error
         for buffer in buffers:
             self.content += buffer
 
@@ -147,7 +154,7 @@ class IntakeCase(SynchronousTestCase):
         self.queue = WriteQueue(
             self.writer, self.disk.quick, self.disk.write, lambda: None
         )
-        self.intake = Intake(self.loan, self.writer, self.way(), room, self._moved)
+        self.intake = Intake(self.loan, self.way(), room, self._moved)
 
     def way(self) -> Way:
         """Choose how bytes are moved."""
@@ -278,12 +285,32 @@ class SplicingTests(IntakeCase):
         self.writer.sync_due = True
         self.start()
         self.send(b"abc")
-        self.assertEqual(self.writer.content, b"")
+        self.assertEqual(self.writer.writes, 0)
         self.assertNoResult(self.queue.job_done())
         self.disk.do_one()
-        self.assertEqual(self.writer.content, b"abc")
         self.assertGreater(self.writer.writes, 0)
+        self.assertEqual(self.writer.content, b"abc")
         self.loan.tell(readable=False)
+
+    def test_failed_sync_takes_nothing(self) -> None:
+        """When that fails, nothing more is taken out of the socket."""
+        self.writer.sync_due = True
+        self.writer.sync_error = StorageFailed()
+        self.start()
+        self.send(b"abc")
+        self.disk.do_one()
+        self.assertIsNotNone(self.queue.failure)
+        self.assertEqual(self.loan.counts, [])
+        self.assert_over()
+
+    def test_socket_cannot_be_watched(self) -> None:
+        """It is given back, and the upload fails, when the reactor refuses it."""
+        self.loan.is_unwatchable = True
+        self.start()
+        assert self.queue.failure is not None
+        self.assertIsNotNone(self.queue.failure.check(OSError))
+        self.assertEqual(self.loan.given_back, 1)
+        self.assert_over()
 
     def test_nothing_is_in_flight_while_it_waits(self) -> None:
         """Who looks at the upload waits for no client."""
@@ -338,6 +365,32 @@ class SharingTests(IntakeCase):
         self.assertLessEqual(self.loan.counts[1], SHARE_BYTES)
         self.assertGreater(self.loan.counts[1], 0)
         self.loan.tell(readable=False)
+
+
+class SlowTests(IntakeCase):
+    """A disk that is slow."""
+
+    def way(self) -> Way:
+        """Splice by a clock that goes on by a second at each look."""
+        return Splicing(self.writer, self.pipes, iter(range(100)).__next__)
+
+    def test_turn_ends(self) -> None:
+        """After a step that took long the rest waits for another turn."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TURN_BYTES)
+        self.client.setblocking(False)
+        self.assertGreater(self.client.send(bytes(TURN_BYTES)), SMALL_PIPE_BYTES)
+        self.pipes.give_back(_small_pipe())
+        self.start()
+        self.loan.tell()
+        self.assertEqual(len(self.loan.counts), 1)
+        self.assertLessEqual(self.loan.counts[0], SMALL_PIPE_BYTES)
+        self.loan.tell(readable=False)
+
+
+def _small_pipe() -> Pipe:
+    pipe = Pipe()
+    pipe.size_bytes = SMALL_PIPE_BYTES
+    return pipe
 
 
 class FailureTests(IntakeCase):

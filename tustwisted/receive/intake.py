@@ -22,14 +22,13 @@ TURN_BYTES: Final = 1024 * 1024
 @define(eq=False)
 class Intake:
     """
-    A socket on loan, and the writer that it is emptied into.
+    A socket on loan, and the way in which it is emptied.
 
     :param room_bytes: how many bytes the upload still takes.
     :param moved: called in the reactor with how many bytes a job has taken.
     """
 
     _loan: ISocketLoan
-    _writer: IUploadWriter
     _way: Way
     _room_bytes: int
     _moved: Callable[[int], None]
@@ -54,7 +53,6 @@ class Intake:
         :raises StorageFailed: as a write.
         """
         self._taken_bytes = 0
-        self._writer.write(())  # which waits for the device, where that is due
         most_bytes = min(self._most_bytes, TURN_BYTES)
         for count in self._way.move(self._loan.fileno(), most_bytes):
             self._taken_bytes += count
@@ -101,4 +99,4 @@ def borrow(
     if drains is not None and pipes.are_possible:
         way = Splicing(drains, pipes)
     room = loan.left_bytes if room_bytes is None else room_bytes
-    return Intake(loan, writer, way or Reading(writer), room, moved)
+    return Intake(loan, way or Reading(writer), room, moved)

@@ -33,7 +33,7 @@ class Source(Protocol):
         """Wait until there are some; false when there will be no more."""
 
     def move(self) -> None:
-        """Let the writer have them: one job."""
+        """Let the writer have them: one job, which waits for no sync."""
 
     def count(self) -> None:
         """Be told that this job has ended, ill or well."""
@@ -134,21 +134,29 @@ class WriteQueue:
         self._busy = False
 
     async def _empty(self, source: Source) -> None:
-        while self.failure is None and await source.ready():
-            await self._do(source.move)
-            source.count()
+        try:
+            while self.failure is None and await source.ready():
+                if self._writer.sync_due:  # now: what the source does may be in place
+                    await self._do(self._sync, partial(self._writer.write, ()))
+                if self.failure is None:
+                    await self._do(self.run, source.move)
+                    source.count()
+                self._changed()
+        except Exception:  # the reactor, say, cannot watch one more
+            self.failure = Failure()
             self._changed()
-        self._source = None
-        source.end()
+        finally:
+            self._source = None
+            source.end()
 
     async def _write(self) -> None:
         buffers, self._queued = list(map(bytes, self._queued)), []
-        await self._do(partial(self._writer.write, buffers))
+        run = self._sync if self._writer.sync_due else self.run
+        await self._do(run, partial(self._writer.write, buffers))
         self.pending_bytes -= sum(map(len, buffers))
         self._changed()
 
-    async def _do(self, job: Callable[[], None]) -> None:
-        run = self._sync if self._writer.sync_due else self.run
+    async def _do(self, run: Run, job: Callable[[], None]) -> None:
         self._is_working = True
         try:
             await run(job)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from attrs import define, field
 
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lending import IDrainsPipes
+from tustwisted.patience import LONG_S
 from tustwisted.receive.pipes import Pipe, Pipes
 
 CRUMB_BYTES: Final = 64 * 1024
@@ -54,6 +56,7 @@ class Splicing:
 
     _writer: IDrainsPipes
     _pipes: Pipes
+    _seconds: Callable[[], float] = time.monotonic
     is_quick: bool = field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
@@ -78,6 +81,7 @@ class Splicing:
         self._pipes.leave()
 
     def _pump(self, pipe: Pipe, source: int, most_bytes: int) -> Iterator[int]:
+        began_s = self._seconds()
         while most_bytes:
             try:
                 count = pipe.fill(source, most_bytes)
@@ -88,7 +92,8 @@ class Splicing:
             yield count
             self._writer.drain(pipe.reader, count)
             most_bytes -= count
-            if most_bytes < CRUMB_BYTES:
+            # The rest of a turn on a disk that is slow may be a thread's.
+            if most_bytes < CRUMB_BYTES or self._seconds() - began_s > LONG_S:
                 return
 
 
