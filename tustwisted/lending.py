@@ -47,6 +47,10 @@ class ISocketLoan(Interface):
         """
     )
 
+    is_recalled: bool = Attribute(
+        """It is wanted back as soon as may be; may be looked at in any thread."""
+    )
+
     def fileno() -> int:
         """Return the descriptor; it stays open until the loan is given back."""
 

@@ -19,10 +19,11 @@ from tustwisted.errors import NoSpace, StorageFailed
 from tustwisted.interfaces import IUploadWriter
 from tustwisted.lending import IDrainsPipes, ILendsSocket, ISocketLoan
 from tustwisted.receive.choose import LEAST_BYTES
-from tustwisted.receive.intake import TURN_BYTES, Intake, borrow
+from tustwisted.receive.intake import FLOWING_BYTES, PLACE_BYTES, Intake, borrow
 from tustwisted.receive.pipes import Pipe, Pipes
 from tustwisted.receive.queue import WriteQueue
-from tustwisted.receive.ways import READ_BYTES, SHARE_BYTES, Reading, Splicing, Way
+from tustwisted.receive.ways import Reading, Splicing, Way
+from tustwisted.testing import ImmediateDisk
 
 MIB = 1 << 20
 SMALL_PIPE_BYTES = 64 * 1024
@@ -39,6 +40,7 @@ class Loan:
     waiter: Deferred[bool] | None = None
     given_back: int = 0
     is_unwatchable: bool = False
+    is_recalled: bool = False
 
     def fileno(self) -> int:
         """Return that of the socket."""
@@ -82,6 +84,7 @@ class Writer:
     sync_due: bool = False
     sync_error: Exception | None = None
     writes: int = 0
+    while_draining: list[Callable[[], None]] = field(factory=list)
 
     @property
     def offset(self) -> int:
@@ -98,6 +101,8 @@ class Writer:
 
     def drain(self, pipe: int, size_bytes: int) -> None:
         """Take what is in the pipe, or fail."""
+        if self.while_draining:
+            self.while_draining.pop(0)()
         while size_bytes:
             most = size_bytes
             if self.fails_at is not None:
@@ -133,10 +138,13 @@ class Lender(Producer):
 class IntakeCase(SynchronousTestCase):
     """A queue that is emptied out of a socket."""
 
+    now_s = 0.0
+
     def setUp(self) -> None:
         """Connect a client, and begin with a loan."""
         self.pipes = Pipes()
         self.disk = HandDisk()
+        self.movers: ImmediateDisk = ImmediateDisk()
         self.moved = 0
         self.begin()
 
@@ -154,7 +162,9 @@ class IntakeCase(SynchronousTestCase):
         self.queue = WriteQueue(
             self.writer, self.disk.quick, self.disk.write, lambda: None
         )
-        self.intake = Intake(self.loan, self.way(), room, self._moved)
+        self.intake = Intake(
+            self.loan, self.way(), self.movers, room, self._moved, lambda: self.now_s
+        )
 
     def way(self) -> Way:
         """Choose how bytes are moved."""
@@ -211,22 +221,6 @@ class SplicingTests(IntakeCase):
         self.loan.tell(readable=False)
         self.queue.put(b"third")
         self.assertEqual(self.writer.content, b"firstsecondthird")
-
-    def test_one_turn_is_bounded(self) -> None:
-        """However much there is, others wait for one turn only."""
-        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * TURN_BYTES)
-        self.client.setblocking(False)
-        sent = 0
-        with self.assertRaises(BlockingIOError):
-            while True:
-                sent += self.client.send(bytes(TURN_BYTES))
-        self.assertGreater(sent, TURN_BYTES)
-        self.start()
-        self.loan.tell()
-        self.assertLessEqual(self.writer.offset, TURN_BYTES)
-        self.loan.tell()
-        self.assertGreater(self.writer.offset, self.loan.counts[0])
-        self.loan.tell(readable=False)
 
     def test_stops_where_the_upload_is_full(self) -> None:
         """No byte past the upload's length is taken: it comes the ordinary way."""
@@ -341,50 +335,91 @@ class ReadingTests(SplicingTests):
         self.loan.tell(readable=False)
         self.assert_over()
 
-    def test_reads_are_bounded(self) -> None:
-        """No more than one read is held in memory."""
-        self.assertLess(READ_BYTES, TURN_BYTES)
 
+class FlowTests(IntakeCase):
+    """Bytes that come without a pause."""
 
-class SharingTests(IntakeCase):
-    """Several uploads that splice."""
+    def setUp(self) -> None:
+        """Let a test say when a thread gets to its job."""
+        super().setUp()
+        self.movers: HandDisk = HandDisk()
+        self.begin()
 
-    def test_many_share_a_turn(self) -> None:
-        """While others splice as well, each moves less, and nobody waits for long."""
-        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TURN_BYTES)
+    def fill(self) -> None:
+        """Send as much as the socket takes."""
         self.client.setblocking(False)
         with self.assertRaises(BlockingIOError):
             while True:
-                self.client.send(bytes(TURN_BYTES))
-        self.start()
-        for others in range(1, 101):
-            self.pipes.enter()
-            if others in (1, 100):
-                self.loan.tell()
-        self.assertLessEqual(self.loan.counts[0], TURN_BYTES // 2)
-        self.assertLessEqual(self.loan.counts[1], SHARE_BYTES)
-        self.assertGreater(self.loan.counts[1], 0)
-        self.loan.tell(readable=False)
+                self.client.send(bytes(MIB))
 
-
-class SlowTests(IntakeCase):
-    """A disk that is slow."""
-
-    def way(self) -> Way:
-        """Splice by a clock that goes on by a second at each look."""
-        return Splicing(self.writer, self.pipes, iter(range(100)).__next__)
-
-    def test_turn_ends(self) -> None:
-        """After a step that took long the rest waits for another turn."""
-        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TURN_BYTES)
-        self.client.setblocking(False)
-        self.assertGreater(self.client.send(bytes(TURN_BYTES)), SMALL_PIPE_BYTES)
-        self.pipes.give_back(_small_pipe())
+    def flow(self) -> None:
+        """Do a job in the reactor, and begin one in a thread."""
+        self.fill()
         self.start()
         self.loan.tell()
-        self.assertEqual(len(self.loan.counts), 1)
-        self.assertLessEqual(self.loan.counts[0], SMALL_PIPE_BYTES)
+        self.fill()
+        self.loan.tell()
+
+    def test_reactor_moves_little(self) -> None:
+        """Nobody waits there for more than a small step."""
+        self.fill()
+        self.start()
+        self.loan.tell()
+        self.assertLessEqual(self.loan.counts[0], PLACE_BYTES)
         self.loan.tell(readable=False)
+
+    def test_thread_goes_on(self) -> None:
+        """The next job is a thread's, which moves whatever there is."""
+        self.flow()
+        self.assertEqual(len(self.loan.counts), 1)
+        self.movers.do_one()
+        self.assertGreater(self.loan.counts[1], PLACE_BYTES)
+        self.loan.tell(readable=False)
+        self.assert_over()
+
+    def test_thread_waits_for_more(self) -> None:
+        """What comes while it stores is moved by the same job."""
+        self.flow()
+        self.writer.while_draining = [self.fill, self.fill]
+        self.movers.do_one()
+        self.assertEqual(self.writer.while_draining, [])
+        self.assertEqual(len(self.loan.counts), 2)
+        self.loan.tell(readable=False)
+
+    def test_trickle(self) -> None:
+        """When it has dried up the next bytes are moved in the reactor again."""
+        self.flow()
+        self.movers.do_one()
+        while self.loan.counts[-1] >= FLOWING_BYTES:
+            self.client.setblocking(True)
+            self.send(b"abc")
+            self.movers.do_all()
+        self.send(b"def")
+        self.assertEqual(self.movers.waiting, [])
+        self.assertEqual(self.writer.content[-6:], b"abcdef")
+        self.loan.tell(readable=False)
+
+    def test_recalled(self) -> None:
+        """A thread stops after the step that it is at."""
+        self.flow()
+        self.pipes.give_back(_small_pipe())
+        self.loan.is_recalled = True
+        self.movers.do_one()
+        self.assertLessEqual(self.loan.counts[1], SMALL_PIPE_BYTES)
+        self.loan.tell(readable=False)
+        self.assert_over()
+
+    def test_slow_disk(self) -> None:
+        """After a step that took long the thread goes to others."""
+        self.flow()
+        self.pipes.give_back(_small_pipe())
+        self.writer.while_draining = [self._be_slow]
+        self.movers.do_one()
+        self.assertLessEqual(self.loan.counts[1], SMALL_PIPE_BYTES)
+        self.loan.tell(readable=False)
+
+    def _be_slow(self) -> None:
+        self.now_s += 1
 
 
 def _small_pipe() -> Pipe:
@@ -457,8 +492,9 @@ class BorrowTests(IntakeCase):
             lender or Lender(loan=self.loan),  # type: ignore[arg-type]
             writer or self.writer,
             pipes or self.pipes,
-            room,
-            self._moved,
+            self.movers,
+            room_bytes=room,
+            moved=self._moved,
         )
 
     def test_possible(self) -> None:

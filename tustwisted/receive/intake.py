@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -9,14 +11,32 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProducer
 
-from tustwisted.interfaces import IUploadWriter
+from tustwisted.interfaces import IDisk, IUploadWriter
 from tustwisted.lending import IDrainsPipes, ILendsSocket, ISocketLoan
 from tustwisted.receive.choose import LEAST_BYTES
 from tustwisted.receive.pipes import Pipes
+from tustwisted.receive.queue import Run
 from tustwisted.receive.ways import Reading, Splicing, Way
 
-TURN_BYTES: Final = 1024 * 1024
-"""So much at most is moved at one stroke: everybody else waits for less."""
+FLOWING_BYTES: Final = 64 * 1024
+"""A step that moved so much will soon have a next one: it pays to wait for that."""
+
+LINGER_MS: Final = 1.0
+"""
+How long a thread waits for it.
+
+A client that sends without a pause is served while its bytes are in the processor's
+caches, and they do not pile up in the socket first.
+"""
+
+TURN_BYTES: Final = 16 * 1024 * 1024
+"""With so much the thread goes to others, who wait for their turn."""
+
+TURN_S: Final = 0.02
+"""Or after so long, on a slow disk."""
+
+PLACE_BYTES: Final = 256 * 1024
+"""So much at most is moved in the reactor: everybody else waits for less."""
 
 
 @define(eq=False)
@@ -24,22 +44,37 @@ class Intake:
     """
     A socket on loan, and the way in which it is emptied.
 
+    A client that sends now and then is served in the reactor, one whose bytes flow in a
+    thread, which stays with it for a turn.
+
+    :param disk: runs the jobs.
     :param room_bytes: how many bytes the upload still takes.
     :param moved: called in the reactor with how many bytes a job has taken.
     """
 
     _loan: ISocketLoan
     _way: Way
+    _disk: IDisk
     _room_bytes: int
     _moved: Callable[[int], None]
+    _seconds: Callable[[], float] = time.monotonic
+    _is_flowing: bool = field(init=False, default=False)
+    """The last job found much: the next one is a thread's."""
     _taken_bytes: int = field(init=False, default=0)
     """What the job in flight, or the last one, has taken out of the socket."""
     _is_over: bool = field(init=False, default=False)
 
     @property
     def is_quick(self) -> bool:
-        """A job is short while the disk is quick."""
+        """A job in the reactor is short while the disk is quick."""
         return self._way.is_quick
+
+    @property
+    def run(self) -> Run:
+        """Where the next job runs."""
+        if self._is_flowing or not self.is_quick:
+            return self._disk.write
+        return self._disk.quick
 
     def ready(self) -> Deferred[bool]:
         """Wait until there is something to do; fires with false if never again."""
@@ -53,9 +88,15 @@ class Intake:
         :raises StorageFailed: as a write.
         """
         self._taken_bytes = 0
-        most_bytes = min(self._most_bytes, TURN_BYTES)
-        for count in self._way.move(self._loan.fileno(), most_bytes):
-            self._taken_bytes += count
+        ends_s = self._seconds() + TURN_S
+        try:
+            while count := self._take():
+                self._taken_bytes += count
+                self._way.store(count)
+                if self._is_turn_over(count) or self._seconds() >= ends_s:
+                    break
+        finally:
+            self._way.rest()
 
     def count(self) -> None:
         """Count what the last job has taken, also if it failed."""
@@ -63,6 +104,7 @@ class Intake:
         self._room_bytes -= taken
         self._loan.taken(taken)
         self._moved(taken)
+        self._is_flowing = taken >= FLOWING_BYTES
         # Readable, and nothing there: the end of the connection, or a byte of TCP's
         # urgent data, which recv() would step over and splice() does not.
         self._is_over = not taken or not self._most_bytes
@@ -76,11 +118,44 @@ class Intake:
     def _most_bytes(self) -> int:
         return min(self._room_bytes, self._loan.left_bytes)
 
+    def _is_turn_over(self, count: int) -> bool:
+        is_done = self._taken_bytes >= min(self._most_bytes, TURN_BYTES)
+        is_brief = self._is_brief or count < FLOWING_BYTES
+        return is_done or is_brief or self._loan.is_recalled
+
+    @property
+    def _is_brief(self) -> bool:
+        return self.is_quick and not self._is_flowing
+
+    def _take(self) -> int:
+        """Take what there is; 0: nothing comes, or nothing soon."""
+        most_bytes = self._most_bytes - self._taken_bytes
+        if self._is_brief:
+            most_bytes = min(most_bytes, PLACE_BYTES)
+        fd = self._loan.fileno()
+        try:
+            try:
+                return self._way.take(fd, most_bytes)
+            except BlockingIOError:
+                if not (self._taken_bytes and _comes_soon(fd)):
+                    return 0
+                return self._way.take(fd, most_bytes)
+        except OSError:  # who reads it finds out why
+            return 0
+
+
+def _comes_soon(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(LINGER_MS))
+
 
 def borrow(
     producer: IProducer | None,
     writer: IUploadWriter,
     pipes: Pipes,
+    disk: IDisk,
+    *,
     room_bytes: int | None,
     moved: Callable[[int], None],
 ) -> Intake | None:
@@ -99,4 +174,4 @@ def borrow(
     if drains is not None and pipes.are_possible:
         way = Splicing(drains, pipes)
     room = loan.left_bytes if room_bytes is None else room_bytes
-    return Intake(loan, way or Reading(writer), room, moved)
+    return Intake(loan, way or Reading(writer), disk, room, moved)

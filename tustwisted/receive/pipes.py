@@ -75,18 +75,17 @@ class Pipes:
 
     are_possible: bool = hasattr(os, "splice")
     """The system moves bytes from a socket to a file (Linux)."""
-    users: int = field(init=False, default=0)
-    """How many uploads may use pipes now."""
+    _users: int = field(init=False, default=0)
     _idle: list[Pipe] = field(init=False, factory=list)
 
     def enter(self) -> None:
         """Take note of an upload that is going to use pipes."""
-        self.users += 1
+        self._users += 1
 
     def leave(self) -> None:
         """Take note of the end of one, after its last job."""
-        self.users -= 1
-        while not self.users and self._idle:
+        self._users -= 1
+        while not self._users and self._idle:
             self._idle.pop().close()
 
     def borrow(self) -> Pipe:

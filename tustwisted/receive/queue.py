@@ -29,6 +29,10 @@ class Run(Protocol):
 class Source(Protocol):
     """Where a writer may get bytes itself, such as :class:`~.intake.Intake`."""
 
+    @property
+    def run(self) -> Run:
+        """Where the next job runs."""
+
     def ready(self) -> Awaitable[bool]:
         """Wait until there are some; false when there will be no more."""
 
@@ -139,7 +143,7 @@ class WriteQueue:
                 if self._writer.sync_due:  # now: what the source does may be in place
                     await self._do(self._sync, partial(self._writer.write, ()))
                 if self.failure is None:
-                    await self._do(self.run, source.move)
+                    await self._do(source.run, source.move)
                     source.count()
                 self._changed()
         except Exception:  # the reactor, say, cannot watch one more

@@ -183,7 +183,14 @@ class Receiver:
         if self._pipes is None:
             return None
         room = self._room_bytes
-        intake = borrow(self._producer, self._writer, self._pipes, room, self._moved)
+        intake = borrow(
+            self._producer,
+            self._writer,
+            self._pipes,
+            self._disk,
+            room_bytes=room,
+            moved=self._moved,
+        )
         if intake is not None:
             self._pipes = None  # what is given back is not borrowed again
         if intake is not None and intake.is_quick:

@@ -60,12 +60,12 @@ class SocketLoan:
         self._over = over
         self._waiter: Deferred[bool] | None = None
         self._is_watched = False
-        self._is_recalled = False
+        self.is_recalled = False
 
     # -- for the borrower --------------------------------------------------------------
 
     def when_readable(self) -> Deferred[bool]:
-        if self._is_recalled:
+        if self.is_recalled:
             return succeed(False)
         self._lender.loan_waits()
         self._waiter = waiter = Deferred[bool]()
@@ -91,7 +91,7 @@ class SocketLoan:
 
     def recall(self) -> None:
         """Ask for it back; it comes when the job that is in flight has ended."""
-        self._is_recalled = True
+        self.is_recalled = True
         self._tell(readable=False)
 
     # -- for the reactor ---------------------------------------------------------------
