@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tustwisted.prompt import PromptReactor
-from tustwisted.web.connection import PLAIN_TCP
+from tustwisted.web.connection import FEW_BYTES, PLAIN_TCP
 
 
 class Told(Protocol):
@@ -61,6 +61,14 @@ class PromptTests(TestCase):
         transport.writeSequence([b"a", b"b"])
         self.client.setblocking(False)
         self.assertEqual(self.client.recv(10), b"ab")
+
+    async def test_few_bytes(self) -> None:
+        """So are a few bytes, but not many, which may be one of many pieces."""
+        transport = await self.connect()
+        transport.write(b"a" * FEW_BYTES)
+        transport.write(b"b" * (FEW_BYTES + 1))
+        self.client.setblocking(False)
+        self.assertEqual(self.client.recv(2 * FEW_BYTES), b"a" * FEW_BYTES)
 
     async def test_plain(self) -> None:
         """Bytes may be taken out of its socket, and put into it, by others."""

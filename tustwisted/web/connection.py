@@ -15,10 +15,14 @@ from typing import Final
 from twisted.internet.interfaces import IAddress
 from twisted.internet.tcp import Server
 
+FEW_BYTES: Final = 1024
+"""Who writes more may be one of many who wait for a turn."""
+
 
 class PromptConnection(Server):
     """
-    Sends at once what is written as a sequence, as the headers of an answer are.
+    Sends at once what is written as a sequence, as the headers of an answer are, and a
+    few bytes.
 
     What the kernel does not take, what is written after it, and what TLS writes, goes
     Twisted's way.
@@ -46,15 +50,33 @@ class PromptConnection(Server):
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """Send some bytes, or as many of them as the kernel takes now."""
-        if not (self._may_send and self.connected) or self.TLS:
+        if self._sends_now:
+            self._send(b"".join(iovec))
+        else:
             super().writeSequence(iovec)
-            return
-        data = b"".join(iovec)
+
+    def write(self, data: bytes) -> None:
+        """
+        Send a few bytes like a sequence; many wait for the next turn.
+
+        The few of a refusal must not be lost when a client that has no more to say has
+        closed its half: Twisted then ends the connection in the next turn.
+        """
+        if 0 < len(data) <= FEW_BYTES and self._sends_now:
+            self._send(data)
+        else:
+            super().write(data)
+
+    @property
+    def _sends_now(self) -> bool:
+        return bool(self._may_send and self.connected and not self.TLS)
+
+    def _send(self, data: bytes) -> None:
         sent = self.writeSomeData(data)
         # An error is met again by the reactor, which then ends the connection.
         rest = data[sent:] if isinstance(sent, int) else data
         if rest:
-            self.write(rest)
+            super().write(rest)
 
     def getHost(self) -> IAddress:
         """Tell the address of this end."""
