@@ -125,7 +125,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_a_write(self) -> None:
         """Frozen between its last check and its write, it writes to no upload."""
-        first, second, path, holder = self.freeze_at("pwritev:1", self.other)
+        first, second, path, holder = self.freeze_at("splice:1", self.other)
         response = second.client().patch(path, HALF, self.content[HALF:])
         self.assertEqual(response.status, 204)
         self.thaw(first)
@@ -134,7 +134,7 @@ class FrozenTests(SynchronousTestCase):
 
     def test_before_a_write_beside_a_writer(self) -> None:
         """The same while the second is in the middle of its body."""
-        first, second, path, holder = self.freeze_at("pwritev:1", self.other)
+        first, second, path, holder = self.freeze_at("splice:1", self.other)
         newcomer = second.client()
         newcomer.begin_patch(path, HALF, HALF)
         newcomer.send(self.content[HALF : HALF + MIB])
