@@ -7,6 +7,7 @@ of a large one, never keeps the bytes of another one waiting (DESIGN D7).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +29,11 @@ _T = TypeVar("_T")
 
 THREADS = 4
 """In each pool: enough to keep a disk busy, few enough to share two cores."""
+
+
+def _writers() -> int:
+    """Count the threads that write: mostly they copy, which takes a processor each."""
+    return min(THREADS, max(2, os.cpu_count() or 2))
 
 
 class _Pool(ThreadPool):
@@ -61,7 +67,8 @@ class Disk:
     def start(self) -> None:
         """Use threads from now on."""
         for kind in ("write", "sync", "read", "copy"):
-            self._pools[kind] = _Pool(0, THREADS, f"tustwisted-{kind}")
+            threads = _writers() if kind == "write" else THREADS
+            self._pools[kind] = _Pool(0, threads, f"tustwisted-{kind}")
             self._pools[kind].start()
 
     async def stop(self) -> None:
