@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -34,7 +35,7 @@ from tustwisted.errors import (
 from tustwisted.probes import IHasRoom
 from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.durability import Durability
-from tustwisted.store.file import FileStore
+from tustwisted.store.file import LARGE_BYTES, FileStore
 from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, identity
 from tustwisted.testing import ImmediateDisk
@@ -473,7 +474,7 @@ class CostTests(StoreCase):
             "close": ["close"],
         }
         none = self.calls(Durability.NONE)
-        self.assertEqual(none.pop("finish"), [*look, "write", "replace"])
+        self.assertEqual(none.pop("finish"), ["stat", *look, "write", "replace"])
         self.assertEqual(none, expected)
         self.directory = self.mktemp()
         finish = self.calls(Durability.FINISH)
@@ -524,6 +525,24 @@ class ThreadTests(TestCase):
         for upload_id in ids:
             info = await self.store.info(upload_id)
             self.assertIs(info.state, UploadState.FINISHED)
+
+    async def test_end_of_a_large_upload(self) -> None:
+        """Its record may wait behind its bytes: so a thread does, if none is synced."""
+        threads: dict[str, int] = {}
+
+        def note(name: str, args: tuple[Any, ...], call: Callable[[], Any]) -> Any:
+            threads[name] = get_ident()
+            return call()
+
+        files = intercepted(OsFiles(), note)
+        store = FileStore(self.mktemp(), self.disk, Durability.NONE, files=files)
+        await store.start()
+        await store.create(UploadInfo("u", LARGE_BYTES + 1))
+        writer = await store.open_writer("u", 0)
+        writer.write([bytes(LARGE_BYTES + 1)])
+        writer.close()
+        await store.set_state("u", UploadState.FINISHED)
+        self.assertNotEqual(threads["replace"], get_ident())
 
     async def test_info_beside_a_writer(self) -> None:
         """While marks are rewritten, ``info`` never tells less or more than is safe."""

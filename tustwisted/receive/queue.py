@@ -151,6 +151,7 @@ class WriteQueue:
             self._changed()
         finally:
             self._source = None
+            self.run = source.run  # of its last byte, too
             source.end()
 
     async def _write(self) -> None:
