@@ -139,6 +139,8 @@ class Intake:
             except BlockingIOError:
                 if not (self._taken_bytes and _comes_soon(fd)):
                     return 0
+                if self._loan.is_recalled:  # while it waited
+                    return 0
                 return self._way.take(fd, most_bytes)
         except OSError:  # who reads it finds out why
             return 0
