@@ -7,13 +7,20 @@ import os
 
 from zope.interface.verify import verifyObject
 
-from tests.store.support import FailCalls, ShortWrites, StoreCase, intercepted, run
+from tests.store.support import (
+    FailCalls,
+    Recorder,
+    ShortWrites,
+    StoreCase,
+    intercepted,
+    run,
+)
 from tustwisted.errors import NoSpace, StorageFailed, TusError
 from tustwisted.lending import IDrainsPipes
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.files import OsFiles
 from tustwisted.store.ifiles import IFiles
-from tustwisted.store.writer import MARK_SECONDS, FileWriter
+from tustwisted.store.writer import MARK_SECONDS, WRITE_OUT_BYTES, FileWriter
 
 
 class DrainTests(StoreCase):
@@ -55,6 +62,17 @@ class DrainTests(StoreCase):
         writer.write([b"X"])
         self.assertEqual(self.content("u"), b"abcdeX")
         self.assertEqual(self.left(), b"fg")
+
+    def test_written_out_early(self) -> None:
+        """The device gets them while they come, so that the last sync is short."""
+        calls: list[str] = []
+        writer = self.open(intercepted(OsFiles(), Recorder(calls)))
+        piece = bytes(64 * 1024)
+        for _ in range(WRITE_OUT_BYTES // len(piece)):
+            self.assertNotIn("write_out", calls)
+            os.write(self.filler, piece)
+            writer.drain(self.reader, len(piece))
+        self.assertEqual(calls.count("write_out"), 1)
 
     def test_short_writes_go_on(self) -> None:
         """A file that takes little at a time gets everything."""

@@ -117,12 +117,7 @@ class FileWriter:
         except OSError as error:
             self._usable = False
             raise storage_error(error, self._upload_id) from None
-        if self._durability.syncs and self.offset - self._written_out >= (
-            WRITE_OUT_BYTES
-        ):
-            length = self.offset - self._written_out
-            self._files.write_out(self._fd, self._written_out, length)
-            self._written_out = self.offset
+        self._write_out()
 
     def drain(self, pipe: int, size_bytes: int) -> None:
         """See :meth:`tustwisted.lending.IDrainsPipes.drain`."""
@@ -138,6 +133,14 @@ class FileWriter:
         except OSError as error:
             self._usable = False
             raise storage_error(error, self._upload_id) from None
+        self._write_out()
+
+    def _write_out(self) -> None:
+        """Have the kernel begin to bring to the device what has been gathered."""
+        length = self.offset - self._written_out
+        if self._durability.syncs and length >= WRITE_OUT_BYTES:
+            self._files.write_out(self._fd, self._written_out, length)
+            self._written_out = self.offset
 
     def require_usable(self) -> None:
         """
