@@ -245,7 +245,8 @@ class FileStore:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
         await self._end_contest(upload_id)
         if not self.durability.syncs:
-            run = self._disk.write if self._is_large(upload_id) else self._disk.quick
+            is_large = await self._disk.quick(self._is_large, upload_id)
+            run = self._disk.write if is_large else self._disk.quick
             await run(changes.put_state, self._shelf, upload_id, state)
         else:
             await self._put_state_safely(upload_id, state)
