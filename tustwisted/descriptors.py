@@ -24,8 +24,8 @@ LEASED: Final = 1
 
 ALWAYS: Final = 64
 """
-A daemon at rest has 14 open; its sixteen threads have two each for a moment, and nine
-pipes may lie ready: for the reactor, and for each thread that writes or syncs.
+A daemon at rest has 14 open; its sixteen threads have two each for a moment, and five
+pipes may lie ready: for the reactor, and for each thread that writes.
 """
 
 OTHERS: Final = 16

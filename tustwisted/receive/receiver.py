@@ -194,7 +194,7 @@ class Receiver:
         if intake is not None:
             self._pipes = None  # what is given back is not borrowed again
         if intake is not None and intake.is_quick:
-            # All jobs are short now, those of the first piece and of the last byte too.
+            # The first piece is short, and goes where the small steps go.
             self._queue.run = self._disk.quick
         return intake
 
