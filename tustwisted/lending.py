@@ -40,10 +40,7 @@ class ISocketLoan(Interface):
 
     left_bytes: int = Attribute(
         """
-        How many may still be taken.
-
-        All of the body that has not come, but for its last byte: that one comes the
-        ordinary way, so that whoever parses the connection sees the end.
+        How many may still be taken: all of the body that has not come.
         """
     )
 

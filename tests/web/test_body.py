@@ -35,6 +35,7 @@ class Port:
         self.dropped_bytes = 0
         self.silences = 0
         self.failures = 0
+        self.ends = 0
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -57,6 +58,9 @@ class Port:
 
     def lend(self, left_bytes: int, lender: ILender) -> SocketLoan | None:
         return None
+
+    def end_body(self) -> None:
+        self.ends += 1
 
 
 class BodyCase(SynchronousTestCase):

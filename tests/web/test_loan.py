@@ -71,7 +71,13 @@ class LoanCase(SocketCase):
         self.asker = Asker()
         self.asker.at_end = self._end
         self.over: Deferred[str] = Deferred()
-        self.route = Route(lambda request: request.body.deliver_to(self.asker))
+        self.route = Route(self._serve)
+
+    def _serve(self, request: Any) -> None:
+        if request.method == b"PATCH":
+            request.body.deliver_to(self.asker)
+        else:
+            answer(request, 200, b"next")
 
     def _end(self) -> None:
         self.over.callback(self.asker.verdict)
@@ -96,7 +102,7 @@ class LendingTests(LoanCase):
         """Whoever resumes reading meanwhile, the transport reads nothing."""
         client, loan = await self.lent(12)
         self.assertTrue(verifyObject(ISocketLoan, loan))
-        self.assertEqual(loan.left_bytes, 6)  # the last one comes the ordinary way
+        self.assertEqual(loan.left_bytes, 7)
         channel = self.route.requests[0].channel
         channel.pauseProducing()
         channel.resumeProducing()  # as Twisted does when its send buffer has emptied
@@ -105,11 +111,43 @@ class LendingTests(LoanCase):
         self.assertTrue(await loan.when_readable())
         self.assertEqual(os.read(loan.fileno(), 6), b"abcdef")
         loan.taken(6)
-        self.assertEqual((loan.left_bytes, self.asker.producer.received), (0, 11))
+        self.assertEqual((loan.left_bytes, self.asker.producer.received), (1, 11))
         loan.give_back()
         await self.in_thread(lambda: client.send(b"g" + sized(b"x") + head(b"GET")))
         self.assertEqual(await self.over, "body_ended")
         self.assertEqual(self.asker.data, b"beging")
+        client.fin()
+
+    async def test_taken_whole(self) -> None:
+        """Who takes all ends the body; what follows is the next request."""
+        client, loan = await self.lent(12)
+        await self._take(client, loan, 7)
+        self.assertNoResult(self.over)
+        loan.give_back()
+        self.assertEqual(self.successResultOf(self.over), "body_ended")
+        self.assertEqual(self.asker.data, b"begin")
+        answer(self.route.requests[0], 204)
+        await self._expect_next(client, 204)
+
+    async def test_taken_whole_and_not_wanted(self) -> None:
+        """A body answered early, and then taken whole, keeps nobody waiting."""
+        client, loan = await self.lent(12)
+        await self._take(client, loan, 7)
+        answer(self.route.requests[0], 409)
+        loan.give_back()
+        self.assertEqual(self.successResultOf(self.over), "body_lost")
+        await self._expect_next(client, 409)
+
+    async def _take(self, client: Client, loan: Any, size_bytes: int) -> None:
+        await self.in_thread(lambda: client.send(b"x" * size_bytes))
+        self.assertTrue(await loan.when_readable())
+        self.assertEqual(len(os.read(loan.fileno(), size_bytes)), size_bytes)
+        loan.taken(size_bytes)
+
+    async def _expect_next(self, client: Client, status: int) -> None:
+        await self.in_thread(lambda: client.send(head(b"GET")))
+        self.assertEqual(await self.in_thread(client.response), (status, b""))
+        self.assertEqual(await self.in_thread(client.response), (200, b"next"))
         client.fin()
 
     async def test_what_was_not_taken_comes_the_ordinary_way(self) -> None:

@@ -32,7 +32,7 @@ caches, and they do not pile up in the socket first.
 TURN_BYTES: Final = 16 * 1024 * 1024
 """With so much the thread goes to others, who wait for their turn."""
 
-TURN_S: Final = 0.02
+TURN_S: Final = 0.05
 """Or after so long, on a slow disk."""
 
 PLACE_BYTES: Final = 256 * 1024
@@ -87,16 +87,26 @@ class Intake:
         :raises NoSpace: as a write.
         :raises StorageFailed: as a write.
         """
-        self._taken_bytes = 0
-        ends_s = self._seconds() + TURN_S
+        # A thread comes here after each step with caches that are full of the bytes: it
+        # is quick when it looks at little.
+        fd, way, seconds = self._loan.fileno(), self._way, self._seconds
+        is_brief = self.is_quick and not self._is_flowing
+        most_bytes = self._most_bytes
+        if is_brief:
+            most_bytes = min(most_bytes, PLACE_BYTES)
+        turn_bytes = min(most_bytes, TURN_BYTES)
+        taken = self._taken_bytes = 0
+        ends_s = seconds() + TURN_S
         try:
-            while count := self._take():
-                self._taken_bytes += count
-                self._way.store(count)
-                if self._is_turn_over(count) or self._seconds() >= ends_s:
+            while count := self._take(fd, most_bytes - taken):
+                taken = self._taken_bytes = taken + count
+                way.store(count)
+                if is_brief or count < FLOWING_BYTES or taken >= turn_bytes:
+                    break
+                if self._loan.is_recalled or seconds() >= ends_s:
                     break
         finally:
-            self._way.rest()
+            way.rest()
 
     def count(self) -> None:
         """Count what the last job has taken, also if it failed."""
@@ -118,21 +128,8 @@ class Intake:
     def _most_bytes(self) -> int:
         return min(self._room_bytes, self._loan.left_bytes)
 
-    def _is_turn_over(self, count: int) -> bool:
-        is_done = self._taken_bytes >= min(self._most_bytes, TURN_BYTES)
-        is_brief = self._is_brief or count < FLOWING_BYTES
-        return is_done or is_brief or self._loan.is_recalled
-
-    @property
-    def _is_brief(self) -> bool:
-        return self.is_quick and not self._is_flowing
-
-    def _take(self) -> int:
+    def _take(self, fd: int, most_bytes: int) -> int:
         """Take what there is; 0: nothing comes, or nothing soon."""
-        most_bytes = self._most_bytes - self._taken_bytes
-        if self._is_brief:
-            most_bytes = min(most_bytes, PLACE_BYTES)
-        fd = self._loan.fileno()
         try:
             try:
                 return self._way.take(fd, most_bytes)

@@ -104,6 +104,9 @@ class IBodyPort(Interface):
         :returns: ``None`` where it cannot be had like that.
         """
 
+    def end_body() -> None:
+        """The whole body has come, its end on loan: see that this is known."""
+
 
 def tell(call: Callable[..., object], *args: object) -> bool:
     """
@@ -226,6 +229,9 @@ class Body:
 
     def loan_over(self) -> None:
         self._loan = None
+        if self.received == self.length:
+            self._port.end_body()
+            return
         if self._flowing:
             self._idle.start()
         if not self._paused or self._phase is _Phase.DROPPING:

@@ -65,6 +65,9 @@ class ILine(Interface):
         :param left_bytes: how many of the body have not come yet.
         """
 
+    def end_body() -> None:
+        """Let what parses the connection see the end of a body that it did not read."""
+
 
 @implementer(IBodyPort)
 class Exchange:
@@ -143,6 +146,10 @@ class Exchange:
         if self._answered or not self.connected:
             return None
         return self._line.lend(left_bytes, lender)
+
+    def end_body(self) -> None:
+        if self.connected:
+            self._line.end_body()
 
     # -- for the request ---------------------------------------------------------------
 

@@ -255,14 +255,14 @@ class _Line:
         self._restore_read_size()  # for what is left after the loan: a byte
         # All that resumes reading ends there, that of Twisted itself too.
         transport.startReading = _stay
-        # The last byte is left to the decoder, which so sees the end.
-        return SocketLoan(
-            transport.reactor, fd, left_bytes - 1, lender, self._loan_over
-        )
+        return SocketLoan(transport.reactor, fd, left_bytes, lender, self._loan_over)
 
     def _loan_over(self, left_bytes: int) -> None:
-        self._decoder.contentLength = left_bytes + 1
+        self._decoder.contentLength = left_bytes
         del self._transport.startReading
+
+    def end_body(self) -> None:
+        self._decoder.dataReceived(b"")
 
     def close_within(self, seconds: float) -> None:
         """Bound the time that closing may take."""
@@ -356,7 +356,7 @@ class StreamingMixin(_Base):
     def handleContentChunk(self, data: bytes) -> None:
         if self.body is None:
             super().handleContentChunk(data)
-        else:
+        elif data:
             self.body.data_received(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
