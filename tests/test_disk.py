@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from tustwisted.disk import Disk
+from tustwisted.disk import THREADS, Disk
 from tustwisted.interfaces import IDisk
 from tustwisted.patience import LOST_S, SPARED_S
 
@@ -37,6 +37,19 @@ class DiskTests(TestCase):
             await self.disk.quick(threading.current_thread), threading.main_thread()
         )
 
+    async def test_short_calls_do_not_wait_for_long_writes(self) -> None:
+        """With all that write at work, a short call of a slow disk has its thread."""
+        await self.run_quick(LOST_S)
+        await self.run_quick(LOST_S)
+        goes_on = threading.Event()
+        writes = [
+            Deferred.fromCoroutine(self.disk.write(goes_on.wait, 10))
+            for _ in range(THREADS)
+        ]
+        self.assertFalse(await self.run_quick())
+        goes_on.set()
+        self.assertEqual([await write for write in writes], [True] * THREADS)
+
     async def run_quick(self, took_s: float = 0.0, *, waits: bool = True) -> bool:
         """Make one short call; tell whether it ran in the reactor's thread."""
 
@@ -52,7 +65,7 @@ class DiskTests(TestCase):
         await self.run_quick(LOST_S)
         await self.run_quick(LOST_S)
         thread = await self.disk.quick(threading.current_thread)
-        self.assertTrue(thread.name.startswith("PoolThread-tustwisted-write"))
+        self.assertTrue(thread.name.startswith("PoolThread-tustwisted-quick"))
         self.now += SPARED_S
         self.assertTrue(await self.run_quick())
 

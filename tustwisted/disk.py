@@ -2,7 +2,8 @@
 Where calls that block run: in the reactor while the disk is quick, else in threads.
 
 Each kind of work has a pool of its own, so that an fsync of one upload, or the copying
-of a large one, never keeps the bytes of another one waiting (DESIGN D7).
+of a large one, never keeps the bytes of another one waiting, nor the turns of those
+that flow a short call (DESIGN D7).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Disk:
 
     def start(self) -> None:
         """Use threads from now on."""
-        for kind in ("write", "sync", "read", "copy"):
+        for kind in ("quick", "write", "sync", "read", "copy"):
             threads = _writers() if kind == "write" else THREADS
             self._pools[kind] = _Pool(0, threads, f"tustwisted-{kind}")
             self._pools[kind].start()
@@ -99,7 +100,7 @@ class Disk:
         """Run a short call; see :class:`tustwisted.interfaces.IDisk`."""
         began_s = self._seconds()
         if began_s < self._patience.spared_until_s:
-            return await self._in_thread("write", f, *args, **kwargs)
+            return await self._in_thread("quick", f, *args, **kwargs)
         waited = self._times_waited()
         try:
             return f(*args, **kwargs)

@@ -264,7 +264,7 @@ class IDisk(Interface):
     def quick(
         f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> Awaitable[_T]:
-        """Run a short call: in place while such calls are quick, else as ``write``."""
+        """Run a short call: in place while such calls are quick, else in a thread."""
 
     def write(
         f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
