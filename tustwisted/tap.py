@@ -17,8 +17,11 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from tustwisted import __version__
-from tustwisted.config.options import SettingsOptions
-from tustwisted.config.settings import Settings
+from tustwisted.process import collecting_later
+
+with collecting_later():  # these import half of the package
+    from tustwisted.config.options import SettingsOptions
+    from tustwisted.config.settings import Settings
 
 
 class Options(SettingsOptions):
@@ -60,6 +63,7 @@ class Options(SettingsOptions):
             raise SystemExit(f"{program} tus: {error}") from error
 
 
+@collecting_later()
 def makeService(options: Options) -> IService:
     """
     Make the daemon that the options describe; opens nothing.

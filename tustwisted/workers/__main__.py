@@ -20,6 +20,7 @@ from attrs import evolve
 from twisted.logger import globalLogBeginner
 from twisted.python.reflect import namedAny
 
+from tustwisted.process import collecting_later, spare_what_is_there
 from tustwisted.prompt import PromptReactor
 from tustwisted.signals import ignore_all
 from tustwisted.workers.balance import Balance
@@ -60,13 +61,13 @@ def main() -> None:
     reactor.run()
 
 
+@collecting_later()
 def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     # Not above: these import a reactor, or what does.
     from twisted.internet.task import LoopingCall  # noqa: PLC0415
 
     from tustwisted.config.settings import Settings  # noqa: PLC0415
     from tustwisted.making import make_daemon  # noqa: PLC0415
-    from tustwisted.process import spare_what_is_there  # noqa: PLC0415
     from tustwisted.workers.questions import answer_at  # noqa: PLC0415
     from tustwisted.workers.words import Words  # noqa: PLC0415
 
