@@ -67,13 +67,15 @@ class ImportTests(SynchronousTestCase):
     """What is not paid for."""
 
     def test_unused(self) -> None:
-        """A daemon imports neither hooks nor Redis, tokens, metrics or workers."""
+        """A daemon imports no hooks, outbox, Redis, tokens, metrics or workers."""
         code = (
             "import sys; from tustwisted.tap import Options, makeService\n"
             "options = Options(); options.parseOptions([]); makeService(options)\n"
             "unused = {'twisted.web.client', 'treq', 'txredisapi', 'prometheus_client',"
             " 'jwt', 'tustwisted.hooks.http', 'tustwisted.hooks.process',"
             " 'tustwisted.hooks.redis_stream', 'tustwisted.lock.redis.locks',"
+            " 'tustwisted.hooks.delivery', 'tustwisted.hooks.outbox.file',"
+            " 'tustwisted.hooks.outbox.memory', 'tustwisted.hooks.wire',"
             " 'tustwisted.auth.tokens', 'tustwisted.adminport',"
             " 'tustwisted.workers.supervisor', 'tustwisted.checkurl.asking'}\n"
             "print(unused & sys.modules.keys())"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,11 +21,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tustwisted.errors import LocksUnavailable
-from tustwisted.hooks.delivery import Delivery
 from tustwisted.interfaces import ILock
 from tustwisted.outcome import Outcome
 from tustwisted.sweeper import Sweeper
 from tustwisted.uploads.uploads import Uploads
+
+if TYPE_CHECKING:
+    from tustwisted.hooks.delivery import Delivery
 
 log = Logger()
 

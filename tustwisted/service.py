@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -15,8 +14,8 @@ from tustwisted.abilities import IFences, IPlaces
 from tustwisted.disk import Disk
 from tustwisted.errors import CannotStart
 from tustwisted.hooks.interfaces import IOutbox
-from tustwisted.hooks.outbox.file import NAME, FileOutbox
 from tustwisted.hooks.settings import HookSettings
+from tustwisted.hooks.telling import make_outbox
 from tustwisted.housekeeping import Housekeeper
 from tustwisted.interfaces import IDataStore, IHook, ILocker, IRereads
 from tustwisted.lock.directory import DirectoryLock, name_of
@@ -120,6 +119,9 @@ class UploadsService(Service):
         if (placing is None) is not (finished_directory is None):
             raise ValueError("placing and finished_directory need each other")
         disk = Disk(reactor)
+        outbox = None
+        if hooks:
+            outbox = make_outbox(directory, disk, durability, hook_settings)
         service = cls.with_store(
             reactor,
             FileStore(
@@ -137,7 +139,7 @@ class UploadsService(Service):
             lock_timeout_s=lock_timeout_s,
             hooks=hooks,
             hook_settings=hook_settings,
-            outbox=_outbox_in(directory, disk, durability, hook_settings),
+            outbox=outbox,
             placing=placing,
             switched_off=switched_off,
             expire_after_s=expire_after_s,
@@ -191,8 +193,8 @@ class UploadsService(Service):
         stop_times = StopTimes(shutdown_timeout_s)
         if placing is not None and not IPlaces.providedBy(store):
             raise ValueError("placing needs a store that provides IPlaces")
-        if outbox is None and directory is not None:
-            outbox = _outbox_in(directory, disk, Durability.FINISH, hook_settings)
+        if hooks and outbox is None and directory is not None:
+            outbox = make_outbox(directory, disk, Durability.FINISH, hook_settings)
         if locker is None:
             held = None if directory is None else DirectoryLock(directory)
             locker = MemoryLocker(reactor, held)
@@ -347,22 +349,3 @@ def _expiration(
         expire_finished_after_s,
         has_own_ages=any(EventType.PRE_CREATE in hook.events for hook in hooks),
     )
-
-
-def _outbox_in(
-    directory: str, disk: Disk, durability: Durability, settings: HookSettings
-) -> FileOutbox:
-    return FileOutbox(
-        os.path.join(directory, NAME),
-        disk,
-        syncs=partial(_is_synced, durability),
-        limit=settings.outbox_limit,
-        keep=settings.kept_headers,
-    )
-
-
-def _is_synced(durability: Durability, kind: EventType) -> bool:
-    """Tell whether an event is as safe as what it tells of, when the power fails."""
-    if durability is Durability.FINISH:
-        return kind is EventType.POST_FINISH
-    return durability.syncs

@@ -27,16 +27,23 @@ class Events:
     """
     Asks the hooks before something is done, and keeps for them what was done.
 
-    :param outbox: keeps durable events; unused when no hook wants one.
+    :param outbox: keeps durable events; unused when no hook wants one, and ``None``
+        only where there is no hook.
     :param random_bytes: for the ids of events that are asked but once.
     :ivar observer: is told of what has happened, as hooks are.
     """
 
     hooks: Hooks
-    outbox: IOutbox
+    _outbox: IOutbox | None
     _store: IDataStore
     _random_bytes: Callable[[int], bytes]
     observer: IObserver
+
+    @property
+    def outbox(self) -> IOutbox:
+        """What keeps durable events, for some hook."""
+        assert self._outbox is not None
+        return self._outbox
 
     @property
     def has_durable(self) -> bool:

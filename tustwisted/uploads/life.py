@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define
 from twisted.internet.interfaces import IReactorTime
 
 from tustwisted.hooks.asking import Hooks
-from tustwisted.hooks.delivery import Delivery
 from tustwisted.stopping import StopTimes
 from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.progress import Progress
 from tustwisted.uploads.reading import Readings
 from tustwisted.uploads.receiving import Receiving
+
+if TYPE_CHECKING:
+    from tustwisted.hooks.delivery import Delivery
 
 
 class Part(Protocol):
@@ -39,7 +41,7 @@ class Life:
     _receiving: Receiving
     _readings: Readings
     _progress: Progress
-    _delivery: Delivery
+    _delivery: Delivery | None
     _clock: IReactorTime
     _stop_times: StopTimes
 
@@ -72,7 +74,8 @@ class Life:
     async def stop(self) -> None:
         """See :meth:`tustwisted.uploads.uploads.Uploads.stop`."""
         await self.settle()
-        self._delivery.stop()
-        await self._delivery.stopped()
+        if self._delivery is not None:
+            self._delivery.stop()
+            await self._delivery.stopped()
         for part in reversed(self._parts):
             await part.stop()

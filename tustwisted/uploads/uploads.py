@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
@@ -18,11 +19,10 @@ from twisted.logger import Logger
 from tustwisted.abilities import IConcatenates
 from tustwisted.errors import AccessDenied, ExtensionDisabled
 from tustwisted.hooks.asking import Hooks
-from tustwisted.hooks.delivery import Delivery
 from tustwisted.hooks.interfaces import IMail, IOutbox, Kept
 from tustwisted.hooks.observed import observed
-from tustwisted.hooks.outbox.memory import MemoryOutbox
 from tustwisted.hooks.settings import HookSettings
+from tustwisted.hooks.telling import make_delivery, make_memory_outbox
 from tustwisted.interfaces import IDataStore, IDisk, IHook, ILocker
 from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.protocol.events import EventType
@@ -56,6 +56,9 @@ from tustwisted.uploads.removing import Removing
 from tustwisted.uploads.sweeping import Sweeping, Swept
 from tustwisted.waiting import within
 
+if TYPE_CHECKING:
+    from tustwisted.hooks.delivery import Delivery
+
 log = Logger()
 
 STATUS_PATIENCE_S = 0.1
@@ -77,7 +80,7 @@ class Uploads:
         in this order; no two have one name.
     :param hook_settings: what holds for all of them.
     :param outbox: keeps what they are to be told; by default only as long as this
-        process lives.
+        process lives.  Unused where there are none.
     :param placing: gives the files of finished uploads other names; only for a store
         that provides :class:`~tustwisted.abilities.IPlaces`.
     :param switched_off: extensions that are not offered although the store has them.
@@ -109,7 +112,7 @@ class Uploads:
     _locks: Locks = field(init=False)
     _lookup: Lookup = field(init=False)
     _events: Events = field(init=False)
-    _delivery: Delivery = field(init=False)
+    _delivery: Delivery | None = field(init=False, default=None)
     _progress: Progress = field(init=False)
     _removing: Removing = field(init=False)
     _finishing: Finishing = field(init=False)
@@ -144,17 +147,17 @@ class Uploads:
 
     def _prepare_events(self) -> None:
         settings = self._hook_settings
-        if self._outbox is None:
-            self._outbox = MemoryOutbox(settings.outbox_limit)
+        outbox = self._outbox
+        if self.hooks:
+            if outbox is None:
+                outbox = make_memory_outbox(settings)
+            self._delivery = make_delivery(outbox, self.hooks, self.clock, settings)
         self._events = Events(
             Hooks(self.hooks),
-            self._outbox,
+            outbox,
             self.store,
             self._random_bytes,
             self.observer,
-        )
-        self._delivery = Delivery(
-            self._outbox, self.hooks, self.clock, settings.give_up_after_s
         )
         self._progress = Progress(
             self._events,
