@@ -48,7 +48,7 @@ class _Pool(ThreadPool):
 
 
 @implementer(IDisk)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Disk:
     """
     The calls of one store.

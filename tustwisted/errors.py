@@ -20,7 +20,7 @@ class TusError(Exception):
 # -- what the request said -------------------------------------------------------------
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UnsupportedVersion(TusError):
     """The request speaks no version of the protocol that this server speaks."""
 
@@ -32,7 +32,7 @@ class UnsupportedVersion(TusError):
         return "Tus-Resumable must be exactly 1.0.0"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class MethodNotAllowed(TusError):
     """The URL exists, but not for this method."""
 
@@ -70,7 +70,7 @@ class UnmetExpectation(TusError):
         return "the only expectation this server can meet is 100-continue"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class InvalidHeader(TusError):
     """A header that cannot be understood; ``problem`` completes 'Upload-Offset ...'."""
 
@@ -105,7 +105,7 @@ class InvalidChecksum(InvalidHeader):
     """``Upload-Checksum`` is repeated, missing where announced, or malformed."""
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UnsupportedChecksum(TusError):
     """``Upload-Checksum`` names an algorithm that this server does not offer."""
 
@@ -129,7 +129,7 @@ class AmbiguousUploadLength(TusError):
         return "send Upload-Length or Upload-Defer-Length, not both"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class ExtensionDisabled(TusError):
     """The request needs an extension that this server does not offer."""
 
@@ -139,7 +139,7 @@ class ExtensionDisabled(TusError):
         return f"this server does not offer the {self.extension} extension"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UnsatisfiableRange(TusError):
     """``Range`` asks for bytes past the end of the upload only."""
 
@@ -180,7 +180,7 @@ class UploadNotFinished(TusError):
         return "an upload that is needed for this is not finished"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UploadExists(TusError):
     """An upload with the id that was asked for exists already."""
 
@@ -197,7 +197,7 @@ class ModifyFinal(TusError):
         return "a final upload cannot be changed"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class OffsetConflict(TusError):
     """The upload does not end where the client believes; nothing was written."""
 
@@ -210,7 +210,7 @@ class OffsetConflict(TusError):
         return f"the upload is at offset {self.stored}, not {self.asked}"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UploadTooLarge(TusError):
     """The declared length is above the maximum size."""
 
@@ -220,7 +220,7 @@ class UploadTooLarge(TusError):
         return f"an upload may have at most {self.max_size_bytes} bytes"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UploadSizeExceeded(TusError):
     """A body that reaches past the upload's length."""
 
@@ -233,7 +233,7 @@ class UploadSizeExceeded(TusError):
 # -- what became of the request --------------------------------------------------------
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class UploadLocked(TusError):
     """Somebody else held the upload for longer than the lock timeout."""
 
@@ -278,7 +278,7 @@ class ServerShutdown(TusError):
         return "the server is shutting down: resume later"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class ReadTimeout(TusError):
     """No byte of the body came for the idle timeout; what had arrived is stored."""
 
@@ -305,7 +305,7 @@ class StorageFailed(TusError):
 # -- what hooks say --------------------------------------------------------------------
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class HookRefusal(TusError):
     """Root of what a hook of the application does not allow."""
 
@@ -344,7 +344,7 @@ class UploadStopped(HookRefusal):
         return "this server has stopped this upload"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class FinishRejected(HookRefusal):
     """The upload may not be finished (``pre-finish``); that can be tried again."""
 
@@ -368,7 +368,7 @@ class EventsWaiting(TusError):
         return "too many events of this server wait to be delivered: try again later"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class FinishFailed(TusError):
     """All bytes are stored, but the finish step failed; it can be tried again."""
 
@@ -397,7 +397,7 @@ class CannotStart(Exception):
     """Root of what ends the daemon before it listens; ``str()`` names the fix."""
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class StoreUnusable(CannotStart):
     """The upload directory cannot be created, read or written."""
 
@@ -411,7 +411,7 @@ class StoreUnusable(CannotStart):
         )
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class PlaceUnusable(CannotStart):
     """Finished uploads cannot be given names in a directory."""
 
@@ -425,7 +425,7 @@ class PlaceUnusable(CannotStart):
         )
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class DirectoryInUse(CannotStart):
     """Another process already keeps its uploads in this directory."""
 
@@ -438,7 +438,7 @@ class DirectoryInUse(CannotStart):
         )
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class OtherLocker(CannotStart):
     """Other processes share this directory by another kind of locker."""
 
@@ -454,7 +454,7 @@ class OtherLocker(CannotStart):
         )
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class LockerUnusable(CannotStart):
     """The processes of one machine cannot be kept apart in this directory."""
 
@@ -468,7 +468,7 @@ class LockerUnusable(CannotStart):
         )
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class HookUnusable(CannotStart):
     """A hook cannot work as it is configured."""
 
@@ -480,7 +480,7 @@ class HookUnusable(CannotStart):
         return f"{self.option}: {self.problem}"
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class CannotListen(CannotStart):
     """An address cannot be listened on."""
 

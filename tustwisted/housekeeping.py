@@ -52,7 +52,7 @@ HANDOVER_POLL_S = 0.05
 """How often it tries to get it then."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Housekeeper:
     """
     Keeps house for some uploads, or waits until it is this process's turn.

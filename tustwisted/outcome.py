@@ -23,7 +23,7 @@ log = Logger()
 _T = TypeVar("_T")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Outcome(Generic[_T]):
     """
     One result, there once it is there.

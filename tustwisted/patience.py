@@ -43,7 +43,7 @@ def times_waited() -> int:
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw or next(_unknown)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Patience:
     """
     Decides whether short calls may run in the reactor.

@@ -27,7 +27,7 @@ PATIENCE_S: Final = 1.0
 _T = TypeVar("_T")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Remembered(Generic[_T]):
     """
     A question that is asked once at a time, and whose answer holds for a while.
@@ -65,7 +65,7 @@ class Remembered(Generic[_T]):
             self._until_s = self._clock.seconds() + self._holds_s
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Readiness:
     """
     Asks the parts of some uploads whether they work.

@@ -49,7 +49,7 @@ class IReloads(Interface):
 
 
 @implementer(IReloads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class ServingParts:
     """
     What serves in this process.
@@ -103,7 +103,7 @@ def check_ages(settings: Settings, store: IDataStore) -> None:
             )
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Reloading:
     """
     Reads the configuration again, whenever it is told to.

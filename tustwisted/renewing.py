@@ -47,7 +47,7 @@ def has_certificate(description: str) -> bool:
 
 
 @implementer(IStreamServerEndpoint)
-@define(eq=False)
+@define(eq=False, repr=False)
 class RenewedEndpoint:
     """
     Listens with TLS, once.

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 log = Logger()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Signals:
     """
     Stops the daemon by SIGTERM or Ctrl-C, once, and tells of SIGHUP.

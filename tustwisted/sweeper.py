@@ -20,7 +20,7 @@ REST = 10
 """Times as long as a sweep took the next one waits: a million records take minutes."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sweeper:
     """
     Sweeps some uploads while they run, one sweep at a time.

@@ -38,7 +38,7 @@ KILLING_S: Final = 5.0
 """So long after its own hard end a process may be killed from outside."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Systemd:
     """
     Tells systemd how it goes; never raises.

@@ -79,7 +79,7 @@ NOT_IDS = (
 
 
 @implementer(IDisk)
-@define(eq=False)
+@define(eq=False, repr=False)
 class ImmediateDisk:
     """A disk whose calls are all made in place and are over when they return."""
 

@@ -33,7 +33,7 @@ class IVitals(Interface):
 
 
 @implementer(IVitals)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Vitals:
     """
     How the uploads of this process are.

@@ -47,7 +47,7 @@ def _told_apart(result: Any, _limit_s: float) -> Any:
     return result
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Bell:
     """
     Wakes one waiter; what rings while nobody waits wakes the next wait at once.

@@ -14,7 +14,7 @@ from tustwisted.protocol.events import Event, EventType
 
 
 @implementer(IKnowsTokens, IRereads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class EitherToken:
     """
     Lets in who brings a token that one of several hooks knows; the first one counts.

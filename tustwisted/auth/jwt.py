@@ -50,7 +50,7 @@ def _check(_: object, __: Attribute[Sequence[str]], names: Sequence[str]) -> Non
 
 
 @implementer(IKnowsTokens, IRereads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class JwtAccess:
     """
     Lets in who brings a JSON Web Token that is signed, in time, and for this server.

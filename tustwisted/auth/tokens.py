@@ -33,7 +33,7 @@ Tokens: TypeAlias = dict[bytes, str]
 
 
 @implementer(IKnowsTokens, IRereads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class TokenFile:
     """
     Lets in who brings a token that stands in a file, as its owner.

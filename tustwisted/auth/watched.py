@@ -46,7 +46,7 @@ async def in_place(look: Callable[[], Look | None]) -> Look | None:
     return look()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class WatchedFile(Generic[_T]):
     """
     What a file means, as it stands there.

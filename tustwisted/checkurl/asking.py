@@ -39,7 +39,7 @@ class Secrets:
         return text
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Asker:
     """
     Asks one server.
@@ -167,7 +167,7 @@ class Asker:
         return answer
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sending:
     """
     A request whose body may not be complete.

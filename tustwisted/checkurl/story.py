@@ -38,7 +38,7 @@ PATIENCE_S = 5.0
 _METADATA = "filename Y2hlY2stdXJsLnR4dA==,filetype dGV4dC9wbGFpbg=="
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Check:
     """
     Finds out about one URL.

@@ -65,7 +65,7 @@ class Tells(Protocol):
         """Return whether none of them is a problem."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Writing:
     """
     Writes to one upload, which is empty.

@@ -23,7 +23,7 @@ def _check_names(_: object, __: object, hooks: Sequence[IHook]) -> None:
         raise ValueError(f"two hooks have one name: {', '.join(names)}")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Hooks:
     """
     Asks hooks one after the other, each with what the ones before have changed.

@@ -55,7 +55,7 @@ After the machine was down for two days the hook may need some seconds, too.
 """
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Carrier:
     """
     Tells one hook its events, until it is stopped; it is not started again.

@@ -33,7 +33,7 @@ It is told again, if it must be.
 """
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Delivery:
     """
     Tells hooks their events: those of one upload in order, one after the other.

@@ -36,7 +36,7 @@ _HOOK_NAME = re.compile(rf"[a-z0-9.-]{{1,{_MAX_NAME_CHARACTERS}}}")
 
 
 @implementer(IHook)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FunctionHook:
     """
     Calls a function for each event that has one.

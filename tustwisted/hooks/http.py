@@ -53,7 +53,7 @@ class _CallFailedForNow(HookCallFailed, Passing):
 
 
 @implementer(IHook, IRereads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class HttpHook:
     """
     Asks and tells by POST.
@@ -74,7 +74,7 @@ class HttpHook:
     _poster: Poster = field(init=False)
     _turns: DeferredSemaphore = field(init=False)
     _turns_after: DeferredSemaphore = field(init=False)
-    _secret: bytes | None = field(init=False, default=None, repr=False)
+    _secret: bytes | None = field(init=False, default=None)
     _calls: set[Deferred[Any]] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:

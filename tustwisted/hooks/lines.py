@@ -28,7 +28,7 @@ DOWN_AFTER = 5
 """So many failures in a row, without a success, mean that the hook is down."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Line:
     """The events of one upload that are due to one hook."""
 
@@ -55,7 +55,7 @@ class Line:
         return self.names[0]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Lines:
     """
     The lines of one hook.

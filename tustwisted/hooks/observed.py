@@ -26,7 +26,7 @@ def observed(
 
 
 @implementer(IHook, IRereads)
-@define(eq=False)
+@define(eq=False, repr=False)
 class ObservedHook:
     """
     Does as another hook does.

@@ -58,7 +58,7 @@ class Reply:
     """Nothing came, and nothing told how long that was to be: who knows."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Poster:
     """
     Posts to one URL over connections that are kept.
@@ -125,7 +125,7 @@ class Poster:
 
 
 @implementer(IAgent)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _AsItIs:
     """Asks for a reply that is not packed, and has none unpacked."""
 
@@ -150,7 +150,7 @@ def _unmarked(response: IResponse) -> IResponse:
 
 
 @implementer(IAgentEndpointFactory)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _SameEndpoint:
     """Makes an endpoint once: the name of its host is worked on each time."""
 
@@ -174,7 +174,7 @@ class _SameEndpoint:
 
 
 @implementer(IStreamClientEndpoint)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Quiet:
     """Connects without a line in the log for each connection."""
 

@@ -51,7 +51,7 @@ def _as_set(events: Iterable[EventType]) -> frozenset[EventType]:
 
 
 @implementer(IHook)
-@define(eq=False)
+@define(eq=False, repr=False)
 class ProcessHook:
     """
     Runs the program that is named after an event, if there is one.

@@ -47,7 +47,7 @@ def _those_after(events: Collection[EventType]) -> frozenset[EventType]:
 
 
 @implementer(IHook)
-@define(eq=False)
+@define(eq=False, repr=False)
 class RedisStreamHook:
     """
     Adds events to a stream.

@@ -14,7 +14,7 @@ QUIET_S = 60.0
 _MAX_TOLD = 300
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Trouble:
     """
     Which uploads one hook could not be told of.

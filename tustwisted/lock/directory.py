@@ -31,7 +31,7 @@ class LockerKind(Enum):
     REDIS = 2
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class DirectoryLock:
     """
     Keeps processes out of a directory that would not heed each other (T-240, T-242).

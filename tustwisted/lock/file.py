@@ -50,7 +50,7 @@ is free within a millisecond, unless they are frozen.
 """
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Open:
     """What is open between start and stop."""
 
@@ -60,7 +60,7 @@ class _Open:
 
 
 @implementer(IProcessLocks)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileLocks:
     """
     Locks for the processes of one machine that share a directory; needs Linux.

@@ -13,7 +13,7 @@ from tustwisted.lock.shared import IProcessLock
 
 
 @implementer(IProcessLock)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileLock:
     """
     An upload whose byte this process has locked.

@@ -51,7 +51,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(digest, "big") >> (64 - _UPLOAD_BITS)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ByteLocks:
     """
     A file whose bytes are locked; it stays empty, and it stays behind.

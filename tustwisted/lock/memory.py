@@ -15,7 +15,7 @@ from tustwisted.lock.turns import Turns
 
 
 @implementer(ILocker)
-@define(eq=False)
+@define(eq=False, repr=False)
 class MemoryLocker:
     """
     Locks for the uploads of one process; waiters are served in the order they came.

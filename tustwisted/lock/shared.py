@@ -86,7 +86,7 @@ class IProcessLock(Interface):
 
 
 @implementer(ILock)
-@define(eq=False)
+@define(eq=False, repr=False)
 class SharedLock:
     """A lock held by somebody in this process, against all processes."""
 
@@ -108,7 +108,7 @@ class SharedLock:
 
 
 @implementer(ILocker, IReachable)
-@define(eq=False)
+@define(eq=False, repr=False)
 class SharedLocker:
     """
     Locks for uploads that several processes serve.

@@ -25,7 +25,7 @@ def new_name() -> str:
     return secrets.token_hex(16)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sockets:
     """
     The directory where each living process has its socket, open until ``close``.

@@ -26,13 +26,13 @@ def _nobody() -> None:
     """Be told of no wish."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Waiter:
     wanted: Callable[[], None]
     granted: Deferred[Turn]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Queue:
     """Those who wait for one upload; made for the first of them."""
 
@@ -42,7 +42,7 @@ class _Queue:
 
 
 @implementer(ILock)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Turn:
     """One holder's turn; no other process is kept off by it, and it is never lost."""
 
@@ -81,7 +81,7 @@ class Turn:
                 log.failure("a holder of a lock failed when it was asked for it")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Turns:
     """
     The turns of all uploads in one process; waiters are served in the order they came.

@@ -15,7 +15,7 @@ _BY_NAME: Final = {metric.name: metric for metric in METRICS}
 _Key = tuple[str, tuple[str, ...]]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Counts:
     """What was counted until now."""
 

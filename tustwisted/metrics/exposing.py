@@ -29,7 +29,7 @@ Processes = Callable[[], Mapping[str, int]]
 """Tells the numbers of processes by their names."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Exposition(Collector):
     """
     Tells counts, and what the system knows of processes, as text for Prometheus.
@@ -92,7 +92,7 @@ def _cumulated(metric: Metric, buckets: Iterable[float]) -> list[tuple[str, floa
     return list(zip(bounds, accumulate(buckets), strict=True))
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Processes(Collector):
     """What the system knows of several processes."""
 

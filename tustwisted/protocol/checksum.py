@@ -31,7 +31,7 @@ class Hash(Protocol):
     def digest(self) -> bytes: ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Crc:
     """A cyclic redundancy check of 32 bits; its digest is big-endian (T-131)."""
 

@@ -39,7 +39,7 @@ PLACE_BYTES: Final = 256 * 1024
 """So much at most is moved in the reactor: everybody else waits for less."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Intake:
     """
     A socket on loan, and the way in which it is emptied.

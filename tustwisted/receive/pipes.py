@@ -65,7 +65,7 @@ class Pipe:
         os.close(self._writer)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Pipes:
     """
     The pipes of all uploads.

@@ -50,7 +50,7 @@ def _nobody() -> None:
     """Be told of no change."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class WriteQueue:
     """
     Hands a writer what has arrived since its last job, at once when it is idle.

@@ -46,7 +46,7 @@ class Seal(Protocol):
 
 
 @implementer(IBodyReceiver)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Receiver:
     """
     Holds an upload from its lock to its answer, and ends in one of these ways: the

@@ -18,7 +18,7 @@ from tustwisted.protocol.checksum import ALGORITHMS, Checksum, Hash
 
 
 @implementer(IUploadWriter)
-@define(eq=False)
+@define(eq=False, repr=False)
 class VerifyingWriter:
     """
     Writes one chunk that counts only when its checksum is right.

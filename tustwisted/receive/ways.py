@@ -46,7 +46,7 @@ class Way(Protocol):
         """Move nothing any more."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Splicing:
     """Inside the kernel, through a pipe: it splices to and from pipes only."""
 
@@ -80,7 +80,7 @@ class Splicing:
         self._pipes.leave()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Reading:
     """By reading, where the bytes are hashed, or the writer knows no pipes."""
 

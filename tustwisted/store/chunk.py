@@ -25,7 +25,7 @@ HELD_BYTES = 1024 * 1024
 
 
 @implementer(IChunkWriter)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileChunk:
     """
     One chunk of one upload.

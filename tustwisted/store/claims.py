@@ -264,7 +264,7 @@ async def give_back(shelf: Shelf, disk: IDisk, upload_id: str) -> None:
 
 
 @implementer(IClaim)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileClaim:
     """The claim of one upload."""
 

@@ -63,7 +63,7 @@ def _require(is_wanted: Callable[[], bool]) -> None:
         raise UploadInterrupted
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Concatenation:
     """
     One final upload in the making.

@@ -22,7 +22,7 @@ _ATTEMPTS = 3
 """A failing creation beside this one may take its empty directories away again."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Creation:
     """
     The beginning of one upload; blocks.

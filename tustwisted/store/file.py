@@ -66,7 +66,7 @@ LARGE_BYTES = 1024 * 1024
     IVerifiesChunks,
     IHasRoom,
 )
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileStore:
     """
     Keeps the bytes of an upload in ``<directory>/<id>`` and its facts in ``<id>.info``.

@@ -48,7 +48,7 @@ _IN_USE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 """What a directory says that is not empty, or on which a disk is mounted."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Judge:
     """
     Judges the names on a shelf.

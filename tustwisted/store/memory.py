@@ -35,7 +35,7 @@ from tustwisted.interfaces import IDataStore, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _MemoryUpload:
     info: UploadInfo
     modified_s: float
@@ -47,7 +47,7 @@ _BATCH = 100
 
 
 @implementer(IDataStore, IConcatenates, IDefersLength, IReads, ISweeps, IVerifiesChunks)
-@define(eq=False)
+@define(eq=False, repr=False)
 class MemoryStore:
     """Keeps whole uploads in memory; they end with the process."""
 
@@ -177,7 +177,7 @@ class MemoryStore:
 
 
 @implementer(IUploadWriter)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _MemoryWriter:
     _store: MemoryStore
     _upload: _MemoryUpload
@@ -215,7 +215,7 @@ class _MemoryWriter:
 
 
 @implementer(IChunkWriter)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _MemoryChunk:
     _writer: _MemoryWriter
     _held: list[bytes] = field(init=False, factory=list)
@@ -253,7 +253,7 @@ class _MemoryChunk:
 
 
 @implementer(ISearch)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _MemorySearch:
     _store: MemoryStore
     _ids: Iterator[str] = field(init=False)
@@ -281,7 +281,7 @@ class _MemorySearch:
 
 
 @implementer(IUploadReader)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _MemoryReader:
     info: UploadInfo
     _content: bytearray | None

@@ -10,7 +10,7 @@ from attrs import define
 from tustwisted.store.passage import Passage
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class NoRoom(Passage):
     """
     Publishes nothing, and takes names away at once.

@@ -21,7 +21,7 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 """What is said of a directory that another machine, perhaps, has removed."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Passage:
     """
     The directory of one claim.

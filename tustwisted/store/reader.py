@@ -17,7 +17,7 @@ from tustwisted.store.shelf import Shelf
 
 
 @implementer(IUploadReader, IHasDescriptor)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileReader:
     """Holds the data file open, so that it can be read after it was removed."""
 

@@ -63,7 +63,7 @@ async def replace(shelf: Shelf, disk: IDisk, seen: Seen) -> Replacement:
     return copy
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Replacement:
     """
     One copy of a data file.

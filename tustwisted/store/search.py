@@ -41,7 +41,7 @@ _OF_THE_FILE_SYSTEM = "lost+found"
 
 
 @implementer(ISearch)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileSearch:
     """
     Looks at one name after the other, and at the orphans once all names were seen.

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 log = Logger()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SharedSync:
     """
     Syncs directories, at most one sync of each at a time.

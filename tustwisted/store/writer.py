@@ -42,7 +42,7 @@ _CLOSED = -1
 
 
 @implementer(IDrainsPipes)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileWriter:
     """
     Writes at explicit offsets; nothing of one upload is ever written twice at a time.

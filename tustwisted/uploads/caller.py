@@ -12,7 +12,7 @@ from tustwisted.protocol.requests import RequestInfo
 from tustwisted.protocol.upload import UploadInfo
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Caller:
     """
     On whose behalf something is asked; a program itself has none.

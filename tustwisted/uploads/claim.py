@@ -17,7 +17,7 @@ Deliver: TypeAlias = Callable[[Receiver], None]
 """Gives a receiver its body."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Claim:
     """
     What one request has of an upload, from its wait for the lock to its receiver.

@@ -38,7 +38,7 @@ AT_ONCE: Final = 16
 """So many parts are looked up in one turn of the reactor: 1 ms on a quick disk."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Concatenation:
     """
     The making of one final upload, which ends early when nobody waits for it.

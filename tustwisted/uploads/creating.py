@@ -35,7 +35,7 @@ from tustwisted.uploads.removing import Removing
 log = Logger()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Creating:
     """
     Creates uploads.

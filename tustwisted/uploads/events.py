@@ -22,7 +22,7 @@ from tustwisted.uploads.caller import Caller
 log = Logger()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Events:
     """
     Asks the hooks before something is done, and keeps for them what was done.

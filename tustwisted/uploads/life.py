@@ -27,7 +27,7 @@ class Part(Protocol):
     async def stop(self) -> None: ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Life:
     """
     Starts and stops the core.

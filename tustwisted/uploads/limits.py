@@ -26,7 +26,7 @@ class Limits:
     """How long uploads are kept; for ever by default."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class InForce:
     """The limits as they are just now; all who judge by them have this one."""
 

@@ -27,7 +27,7 @@ class Arriving:
     """So much has come of their bodies until now."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Ongoing:
     """
     The receivers that hold an upload, and the work that nobody cancels.

@@ -30,7 +30,7 @@ from tustwisted.uploads.lookup import Lookup
 from tustwisted.uploads.removing import Removing
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Opening:
     """
     Opens uploads for what requests bring.

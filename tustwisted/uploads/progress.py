@@ -29,7 +29,7 @@ Stop = Callable[[UploadInfo, HttpAnswer], None]
 """Begins to end and remove an upload that a hook has stopped; waits for nothing."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Watched:
     """One upload: what was told of it, and what is being told."""
 
@@ -43,7 +43,7 @@ class _Watched:
     telling: Deferred[None] | None = None
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Progress:
     """
     Tells the hooks by time and by bytes, each time once: the next one waits.

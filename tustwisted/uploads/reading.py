@@ -28,7 +28,7 @@ from tustwisted.uploads.ongoing import quietly
 from tustwisted.waiting import within
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Reading:
     """
     A finished upload, open to be read; whoever opened it closes it.
@@ -155,7 +155,7 @@ class Reading:
             await self._disk.read(self._reader.close)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Readings:
     """The readings of one store that are open."""
 

@@ -26,7 +26,7 @@ from tustwisted.uploads.progress import Progress
 from tustwisted.uploads.removing import Removing
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Receiving:
     """
     Turns chunks into receivers, one for an upload at a time.

@@ -52,7 +52,7 @@ class Swept:
     """What could not be removed."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sweeping:
     """
     Sweeps the uploads of one store.

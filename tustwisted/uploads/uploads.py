@@ -65,7 +65,7 @@ STATUS_PATIENCE_S = 0.1
 """How long a status waits for bytes on their way to the store (D5)."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Uploads:
     """
     The uploads of one store.

@@ -31,7 +31,7 @@ SAY_AGAIN_S: Final = 600.0
 """How long the log says nothing more of it."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Admission:
     """
     Accepts while there is room.

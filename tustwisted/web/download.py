@@ -49,7 +49,7 @@ class _Answer:
     """What is sent of the upload; ``None``: nothing."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Downloads:
     """
     The reading side of one mount.

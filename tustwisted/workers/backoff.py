@@ -18,7 +18,7 @@ JITTER: Final = 0.2
 """By what share a delay may differ, so that workers do not fail in step."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Backoff:
     """
     Doubles with each life that was short, and begins anew after a long one.

@@ -41,7 +41,7 @@ class _State(Enum):
 
 
 @implementer(IWatches)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Keeper:
     """
     Starts a worker, and another one in its place whenever it ends.

@@ -103,7 +103,7 @@ class Asking(_Lines):
 
 
 @implementer(IVitals)
-@define(eq=False)
+@define(eq=False, repr=False)
 class WorkersVitals:
     """
     How several workers are, as one.

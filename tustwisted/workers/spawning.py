@@ -47,7 +47,7 @@ log = Logger()
 
 
 @implementer(ISpawns)
-@define(eq=False)
+@define(eq=False, repr=False)
 class Spawner:
     """
     Starts workers as processes of this machine.

@@ -25,7 +25,7 @@ class Kept:
     """Seconds since 1970."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Due:
     """Keeps, for each hook, what it is to be told of, and its dead letters."""
 

@@ -43,7 +43,7 @@ FEW = 200
 """A directory of so many names is read in the reactor: it takes 0.1 ms."""
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class OutboxUnusable(CannotStart):
     """The events of uploads cannot be kept."""
 
@@ -58,7 +58,7 @@ class OutboxUnusable(CannotStart):
 
 
 @implementer(IOutbox, IMail)
-@define(eq=False)
+@define(eq=False, repr=False)
 class FileOutbox:
     """
     Keeps events as files; see :mod:`tustwisted.hooks.outbox.places`.
@@ -250,7 +250,7 @@ class FileOutbox:
 
 
 @implementer(INotice)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Notice:
     event: Event
     _outbox: FileOutbox

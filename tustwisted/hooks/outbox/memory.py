@@ -30,7 +30,7 @@ MAX_DEAD = 1000
 
 
 @implementer(IOutbox, IMail)
-@define(eq=False)
+@define(eq=False, repr=False)
 class MemoryOutbox:
     """
     Keeps events as long as its process lives.
@@ -139,7 +139,7 @@ class MemoryOutbox:
 
 
 @implementer(INotice)
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Notice:
     event: Event
     hooks: tuple[str, ...]

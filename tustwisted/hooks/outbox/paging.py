@@ -51,7 +51,7 @@ def choose(
     return Page(tuple(sorted(found)), chosen[-1] if total > most else "", total)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Smallest:
     """
     The smallest of many strings, found in small steps.

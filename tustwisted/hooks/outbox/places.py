@@ -37,7 +37,7 @@ _TEMPORARY = "."
 """How the names begin of what is being written; no event has such a name."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Places:
     """The directories of one outbox; to be used from any thread."""
 

@@ -19,7 +19,7 @@ LEFT_S = 3600.0
 """Nobody writes a small file for so long: he was killed."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Prepared:
     """Keeps events until it is known whether they have happened."""
 

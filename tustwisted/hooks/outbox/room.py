@@ -16,7 +16,7 @@ REST = 50
 """Times as long as the count took the next one waits: 100,000 names take 50 ms."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Room:
     """
     Keeps the number of events below a limit, about.

@@ -44,7 +44,7 @@ class _State(Enum):
 
 
 @implementer(IProcessLock)
-@define(eq=False)
+@define(eq=False, repr=False)
 class RedisLock:
     """
     An upload that this process holds until ``deadline``.
@@ -55,7 +55,7 @@ class RedisLock:
     upload_id: str
     token: bytes
     deadline: float
-    _held: Held = field(repr=False)
+    _held: Held
     _state: _State = field(init=False, default=_State.HELD)
     _lost: Deferred[None] | None = field(init=False, default=None)
 
@@ -90,7 +90,7 @@ class RedisLock:
             self._lost.callback(None)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Held:
     """
     All locks that this process holds, renewed together by one timer.
@@ -101,7 +101,7 @@ class Held:
     _terms: Terms
     _leases: ILeases
     _given_back: Callable[[Lease], None]
-    _locks: dict[str, RedisLock] = field(init=False, factory=dict, repr=False)
+    _locks: dict[str, RedisLock] = field(init=False, factory=dict)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _renew_at: float = field(init=False, default=0.0)
     _renewing: Deferred[None] | None = field(init=False, default=None)

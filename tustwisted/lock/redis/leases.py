@@ -24,7 +24,7 @@ BATCH = 100
 """How many leases one call names at the most: about 2 ms of the reactor's time."""
 
 
-@define(slots=False, eq=False)
+@define(slots=False, eq=False, repr=False)
 class RedisUnusable(CannotStart):
     """The Redis that was asked for cannot be used for locks."""
 

@@ -41,7 +41,7 @@ CLOSE_S = 1.0
 """How long a clean end may take before the connection is cut."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Link(Generic[Wire]):
     """
     Keeps one connection.

@@ -35,7 +35,7 @@ STOP_S = 2.0
 
 
 @implementer(IProcessLocks, IReachable)
-@define(eq=False)
+@define(eq=False, repr=False)
 class RedisLocks:
     """
     Locks for the uploads of several machines.
@@ -61,7 +61,7 @@ class RedisLocks:
     _terms: Terms = field(init=False)
     _returns: Returns = field(init=False)
     _held: Held = field(init=False)
-    _takings: dict[str, Taking] = field(init=False, factory=dict, repr=False)
+    _takings: dict[str, Taking] = field(init=False, factory=dict)
     _is_started: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:

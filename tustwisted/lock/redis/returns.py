@@ -23,7 +23,7 @@ end in one moment, and as many calls would keep those that renew leases from an 
 """
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Returns:
     """
     Gives leases back in the background: again and again until Redis has answered, or
@@ -32,8 +32,8 @@ class Returns:
 
     _terms: Terms
     _leases: ILeases
-    _owed: dict[Lease, float] = field(init=False, factory=dict, repr=False)
-    _waiting: dict[Lease, float] = field(init=False, factory=dict, repr=False)
+    _owed: dict[Lease, float] = field(init=False, factory=dict)
+    _waiting: dict[Lease, float] = field(init=False, factory=dict)
     _calls: int = field(init=False, default=0)
     _timer: IDelayedCall | None = field(init=False, default=None)
     _is_patient: bool = field(init=False, default=False)

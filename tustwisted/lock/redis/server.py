@@ -31,7 +31,7 @@ START_TIMEOUT_S = 5.0
 
 
 @implementer(ILeases)
-@define(eq=False)
+@define(eq=False, repr=False)
 class RedisLeases:
     """
     Asks a Redis.

@@ -53,7 +53,7 @@ class Ways:
     jitter: Callable[[], float]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Taking:
     """
     Takes one upload.
