@@ -76,7 +76,8 @@ class ImportTests(SynchronousTestCase):
             " 'tustwisted.hooks.redis_stream', 'tustwisted.lock.redis.locks',"
             " 'tustwisted.hooks.delivery', 'tustwisted.hooks.outbox.file',"
             " 'tustwisted.hooks.outbox.memory', 'tustwisted.hooks.wire',"
-            " 'tustwisted.auth.tokens', 'tustwisted.adminport',"
+            " 'tustwisted.auth.tokens', 'tustwisted.adminport', 'tomllib',"
+            " 'tustwisted.vitals', 'tustwisted.metrics.counting',"
             " 'tustwisted.workers.supervisor', 'tustwisted.checkurl.asking'}\n"
             "print(unused & sys.modules.keys())"
         )

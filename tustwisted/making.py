@@ -1,7 +1,8 @@
 """
 What the settings are made into.
 
-Imports what may install a reactor, so it is imported when there is one.
+Imports what may install a reactor, so it is imported when there is one.  What belongs
+to an admin port is imported where one is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -25,7 +26,6 @@ from tustwisted.hooks.rules import MOST_AT_ONCE
 from tustwisted.interfaces import IHook
 from tustwisted.lock.redis.url import RedisURL
 from tustwisted.lockers import make_locker
-from tustwisted.metrics.counting import Counting
 from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.process import end_hard_after
 from tustwisted.prompt import PromptReactor
@@ -36,12 +36,15 @@ from tustwisted.stopping import StopTimes
 from tustwisted.store.named import make_named_store
 from tustwisted.systemd import Systemd
 from tustwisted.uploads.uploads import Uploads
-from tustwisted.vitals import IVitals, Vitals
 from tustwisted.web.drain import DrainingSite
 from tustwisted.web.resource import TusResource, below
 from tustwisted.web.wants import everything
 from tustwisted.workers.inheriting import AdoptingReactor
-from tustwisted.workers.role import WorkerRole
+
+if TYPE_CHECKING:
+    from tustwisted.metrics.counting import Counting
+    from tustwisted.vitals import IVitals
+    from tustwisted.workers.role import WorkerRole
 
 
 def make_daemon(
@@ -71,7 +74,7 @@ def make_daemon(
     :param read: reads the settings again, for :meth:`DaemonService.reload`.
     :raises SystemExit: see :func:`tustwisted.tap.makeService`.
     """
-    counting = None if settings.admin_port is None else Counting()
+    counting = None if settings.admin_port is None else _make_counting()
     uploads = make_uploads(reactor, settings, observer=counting or UNOBSERVED)
     site = _make_site(reactor, settings, uploads.uploads, counted)
     endpoints = [
@@ -80,6 +83,8 @@ def make_daemon(
     ]
     admin = None
     if counting is not None:
+        from tustwisted.vitals import Vitals
+
         show = show or partial(make_admin, reactor, settings)
         admin = show(Vitals(uploads.uploads, counting, lambda: site.connections))
     systemd = systemd or Systemd(reactor)
@@ -113,6 +118,12 @@ def make_daemon(
     )
 
 
+def _make_counting() -> Counting:
+    from tustwisted.metrics.counting import Counting
+
+    return Counting()
+
+
 def _make_site(
     reactor: Any, settings: Settings, uploads: Uploads, counted: Callable[[int], None]
 ) -> DrainingSite:
@@ -142,8 +153,7 @@ def make_admin(
     :param processes: whose numbers are told, by their names; ``None``: this one's.
     :raises SystemExit: it is no endpoint description that can be used.
     """
-    # Not above: whoever has no admin port needs no prometheus_client.
-    from tustwisted.adminport import AdminPort, AdminResource  # noqa: PLC0415
+    from tustwisted.adminport import AdminPort, AdminResource
 
     assert settings.admin_endpoint is not None
     scheme, endpoint = make_endpoint(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
@@ -120,6 +119,8 @@ def from_file(path: str, named: str) -> dict[str, Given]:
 
     Spec: TOML 1.0.0.
     """
+    import tomllib  # noqa: PLC0415 - most have no such file, and it takes 4 ms
+
     told = printable(path)
     try:
         content, _ = read_small(path, _MAX_FILE_BYTES)
