@@ -9,7 +9,7 @@ from tustwisted.config.forms import FILE, TEXT, Form
 from tustwisted.config.setting import setting
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Admitting:
     """Who may upload, where no hook of yours is asked."""
 

@@ -22,7 +22,7 @@ def _parse_stream(text: str) -> str:
     return text
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class HttpHooks:
     """Hooks that are called by HTTP."""
 
@@ -80,7 +80,7 @@ class HttpHooks:
         )
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtherHooks:
     """Hooks that are programs, a Redis stream, or written in Python."""
 
@@ -116,7 +116,7 @@ class OtherHooks:
     )
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Hooking:
     """What hooks hear of, and what becomes of what they do not take note of."""
 

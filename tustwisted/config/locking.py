@@ -23,7 +23,7 @@ def _parse_ttl(text: str) -> float:
     return seconds
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Locking:
     """What keeps writers apart."""
 

@@ -53,7 +53,7 @@ def _parse_origin(text: str) -> str:
     return text if text == NO_CORS else parse_origin(text)
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Listening:
     """Where the daemon listens, and with how many processes."""
 
@@ -121,7 +121,7 @@ class Listening:
         return HeaderLimits(size_bytes=self.max_header_size)
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Addresses:
     """What the URLs of uploads are, and which pages may use them."""
 

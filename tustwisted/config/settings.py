@@ -31,7 +31,11 @@ PARTS: Final = (
     OtherHooks,
     Hooking,
 )
-"""The parts of the schema, in the order in which they are told."""
+"""
+The parts of the schema, in the order in which they are told.
+
+Nobody makes or compares one of them alone, so they have no methods for that.
+"""
 
 
 @frozen(kw_only=True, slots=False)

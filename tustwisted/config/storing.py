@@ -26,7 +26,7 @@ def _parse_template(text: str) -> str:
     return text
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Storing:
     """Where uploads are kept, how large they may be, and how long they stay."""
 
@@ -80,7 +80,7 @@ class Storing:
     )
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Finishing:
     """What becomes of the files of finished uploads."""
 
