@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import asdict, fields_dict
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tustwisted.protocol.headers import MAX_BYTES
 from tustwisted.protocol.metadata import Metadata
-from tustwisted.protocol.upload import UploadInfo, UploadState
+from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 
 OUT_OF_RANGE = (-1, -(2**63), MAX_BYTES + 1, 2**64)
 
@@ -147,7 +148,21 @@ class ChangeTests(SynchronousTestCase):
         is_partial=True,
         is_final=True,
         partial_uploads=("/files/b", "/files/c"),
+        concat_header="final;/files/b /files/c",
+        owner="alice",
+        max_size_bytes=20,
+        expire_after_s=60.0,
+        storage=Storage("/srv/a"),
+        modified_s=2.5,
     )
+
+    def test_every_fact_is_kept(self) -> None:
+        """No fact is forgotten in a change: each of these is not the default."""
+        for name, field in fields_dict(UploadInfo).items():
+            if name not in ("upload_id", "length", "state"):
+                self.assertNotEqual(getattr(self.info, name), field.default, name)
+        same = self.info.at(4).at(3).become(UploadState.RECEIVING)
+        self.assertEqual(asdict(same), asdict(self.info))
 
     def test_at(self) -> None:
         """Another offset leaves every other fact as it was."""

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, fields_dict
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,6 +77,20 @@ class OurRecordTests(SynchronousTestCase):
             "synced_at_s",
         ):
             self.assertEqual(getattr(found, name), getattr(OURS, name))
+
+    def test_a_mark_keeps_all_else(self) -> None:
+        """No field is forgotten when a mark is noted: each of these is not empty."""
+        record = evolve(
+            OURS,
+            record_path="/x/u.info",
+            placed_path="/y/name",
+            moved_from="/z/u",
+            fields={"ID": "u"},
+        )
+        self.assertTrue(all(getattr(record, name) for name in fields_dict(Record)))
+        marked = record.mark(9, 5.0)
+        self.assertEqual((marked.synced_offset, marked.synced_at_s), (9, 5.0))
+        self.assertEqual(marked.mark(7, OURS.synced_at_s), record)
 
     def test_what_is_remembered_is_of_one_upload(self) -> None:
         """The bytes of another upload's record are none of this one's."""

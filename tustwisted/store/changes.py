@@ -124,13 +124,12 @@ def adopt(shelf: Shelf, writer: FileWriter, seen: Seen) -> None:
 def _claim(shelf: Shelf, seen: Seen, state: UploadState) -> Record:
     """Return the record as ours, for when all that counts is synced (if we sync)."""
     offset, syncs = seen.offset, shelf.durability.syncs
-    return evolve(
-        seen.record,
-        state=state,
-        durability=shelf.durability,
-        host=shelf.host,
-        synced_offset=offset if syncs else min(seen.record.synced_offset, offset),
-        synced_at_s=shelf.seconds() if syncs else seen.record.synced_at_s,
+    return seen.record.claimed(
+        state,
+        shelf.durability,
+        shelf.host,
+        offset if syncs else min(seen.record.synced_offset, offset),
+        shelf.seconds() if syncs else seen.record.synced_at_s,
     )
 
 

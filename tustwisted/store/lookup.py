@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from attrs import evolve, frozen
+from attrs import frozen
 from twisted.logger import Logger
 
 from tustwisted.errors import TusError, UploadNotFound
@@ -74,12 +74,9 @@ class Seen:
     @property
     def info(self) -> UploadInfo:
         """What may be told; put together for who asks, and whoever writes does not."""
-        return evolve(
-            self.record.info,
-            offset=self.offset,
-            state=self.state,
-            modified_s=self.modified_s,
-            storage=self._storage,
+        told = self._told
+        return self.record.info.as_stored(
+            told.offset, told.state, self._storage, self.modified_s
         )
 
 

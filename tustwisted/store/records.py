@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from tustwisted.errors import InvalidMetadata, UploadNotFound
 from tustwisted.protocol.headers import MAX_BYTES
@@ -99,7 +99,32 @@ class Record:
 
     def mark(self, synced_offset: int, now_s: float) -> Record:
         """Return the record after a sync."""
-        return evolve(self, synced_offset=synced_offset, synced_at_s=now_s)
+        return self.claimed(
+            self.state, self.durability, self.host, synced_offset, now_s
+        )
+
+    def claimed(
+        self,
+        state: UploadState | None,
+        durability: Durability | None,
+        host: Host,
+        synced_offset: int,
+        synced_at_s: float,
+    ) -> Record:
+        """Return the record as whoever writes it next says it."""
+        return Record(  # by name: see UploadInfo.as_stored()
+            info=self.info,
+            state=state,
+            storage_path=self.storage_path,
+            durability=durability,
+            host=host,
+            synced_offset=synced_offset,
+            synced_at_s=synced_at_s,
+            record_path=self.record_path,
+            placed_path=self.placed_path,
+            moved_from=self.moved_from,
+            fields=self.fields,
+        )
 
 
 def encode_record(record: Record) -> bytes:
