@@ -70,6 +70,30 @@ class IChunkWriter(IUploadWriter):
         """
 
 
+class IOpensJudged(Interface):
+    """
+    A store that needs one look at an upload to show it and to open it.
+
+    Nothing depends on it: without it the core asks for ``info`` before ``open_writer``.
+    """
+
+    async def open_judged(
+        upload_id: str, judge: Callable[[UploadInfo], object]
+    ) -> tuple[UploadInfo, IUploadWriter]:
+        """
+        Open an upload for writing at its end, if it may be; for the holder of its lock.
+
+        Otherwise as :meth:`tustwisted.interfaces.IDataStore.open_writer`.
+
+        :param judge: is shown what ``info`` would tell, in any thread, and does not
+            block.  What it raises is raised here, and nothing was changed then; what
+            it returns means nothing.
+        :returns: what it was shown, and the writer, which begins at that offset.
+        :raises UploadNotFound: no such upload.
+        :raises StorageFailed: the store failed otherwise.
+        """
+
+
 class IFences(Interface):
     """
     A store that can shut out a writer whose lease has ended (D6).

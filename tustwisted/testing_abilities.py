@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from zope.interface.verify import verifyObject
 
-from tustwisted.abilities import IChunkWriter, IDefersLength, IVerifiesChunks
-from tustwisted.errors import NoSpace, OffsetConflict, StorageFailed, UploadNotFound
-from tustwisted.interfaces import IDataStore
+from tustwisted.abilities import (
+    IChunkWriter,
+    IDefersLength,
+    IOpensJudged,
+    IVerifiesChunks,
+)
+from tustwisted.errors import (
+    NoSpace,
+    OffsetConflict,
+    StorageFailed,
+    UploadExpired,
+    UploadNotFound,
+)
+from tustwisted.interfaces import IDataStore, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
 from tustwisted.testing import NOT_IDS, StoreCase
 
@@ -53,6 +64,70 @@ class DefersLengthContract(StoreCase):
         for upload_id in (*NOT_IDS, "unknown"):
             setting = IDefersLength(store).set_length(upload_id, 3)
             await self.refused(UploadNotFound, setting)
+
+
+class OpensJudgedContract(StoreCase):
+    """Every promise of IOpensJudged."""
+
+    async def open_judged(self, store: IDataStore) -> IUploadWriter:
+        """Open an upload that is judged to be right, and see that it is closed."""
+        shown: list[UploadInfo] = []
+        opening = IOpensJudged(store).open_judged("u", shown.append)
+        upload, writer = await opening
+        self.addCleanup(writer.close)
+        self.assertEqual(shown, [upload])
+        self.assertEqual(upload, await store.info("u"))
+        self.assertEqual(writer.offset, upload.offset)
+        return writer
+
+    async def test_opens_judged(self) -> None:
+        """The store provides the interface."""
+        verifyObject(IOpensJudged, await self.make_store())
+
+    async def test_what_is_shown_is_opened(self) -> None:
+        """An upload is shown as it is, and opened where it ends."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", 6, owner="alice", created_s=1_700_000_000.0))
+        for offset, letters in ((0, b"abc"), (3, b"def")):
+            writer = await self.open_judged(store)
+            self.assertEqual(writer.offset, offset)
+            writer.write([letters])
+            self.assertEqual(writer.settle(), offset + 3)
+            writer.close()
+        self.assertEqual(await self.read(store, "u"), b"abcdef")
+
+    async def test_what_is_judged_wrong_is_not_opened(self) -> None:
+        """What the judge raises is raised, and the upload is what it was."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", 6))
+        await self.write(store, "u", 0, b"abc")
+        before = await store.info("u")
+
+        def judge(_: UploadInfo) -> None:
+            raise UploadExpired
+
+        await self.refused(UploadExpired, IOpensJudged(store).open_judged("u", judge))
+        self.assertEqual(await store.info("u"), before)
+        await self.write(store, "u", 3, b"def")
+
+    async def test_what_is_past_receiving_takes_no_bytes(self) -> None:
+        """It is shown and opened, and nothing more."""
+        store = await self.make_store()
+        await store.create(UploadInfo("u", 3))
+        await self.write(store, "u", 0, b"abc")
+        await store.set_state("u", UploadState.FINISHED)
+        writer = await self.open_judged(store)
+        self.write_refused(StorageFailed, writer, [b"x"])
+        self.assertEqual(await self.read(store, "u"), b"abc")
+
+    async def test_nobody_judges_what_is_not_there(self) -> None:
+        """No upload, no judge."""
+        store = await self.make_store()
+        shown: list[UploadInfo] = []
+        for upload_id in (*NOT_IDS, "unknown"):
+            opening = IOpensJudged(store).open_judged(upload_id, shown.append)
+            await self.refused(UploadNotFound, opening)
+        self.assertEqual(shown, [])
 
 
 class VerifiesChunksContract(StoreCase):

@@ -12,7 +12,13 @@ from collections.abc import Awaitable
 
 from zope.interface.verify import verifyObject
 
-from tustwisted.abilities import IClaim, IDefersLength, IFences, IVerifiesChunks
+from tustwisted.abilities import (
+    IClaim,
+    IDefersLength,
+    IFences,
+    IOpensJudged,
+    IVerifiesChunks,
+)
 from tustwisted.errors import LockLost, UploadNotFound
 from tustwisted.interfaces import IDataStore, IUploadWriter
 from tustwisted.protocol.upload import UploadInfo, UploadState
@@ -130,6 +136,9 @@ class FencesContract(StoreCase):
             lost.store.set_state("u", UploadState.FINISHED),
             lost.store.remove("u"),
         ]
+        opening = IOpensJudged(lost.store, None)
+        if opening is not None:
+            calls.append(opening.open_judged("u", lambda _: None))
         for call in calls:
             await self.refused(LockLost, call)
         self.assertEqual(await store.info("u"), before)

@@ -16,6 +16,7 @@ from tustwisted.abilities import (
     IClaim,
     IConcatenates,
     IDefersLength,
+    IOpensJudged,
     IReads,
     IUploadReader,
     IVerifiesChunks,
@@ -71,7 +72,9 @@ class ClaimedWriter:
         self._release()
 
 
-@implementer(IDataStore, IConcatenates, IDefersLength, IReads, IVerifiesChunks)
+@implementer(
+    IDataStore, IConcatenates, IDefersLength, IOpensJudged, IReads, IVerifiesChunks
+)
 @define(eq=False)
 class ClaimingStore:
     """A store that claims an upload for each call that changes it."""
@@ -124,6 +127,22 @@ class ClaimingStore:
             upload_id,
             lambda claim: IVerifiesChunks(claim.store).open_chunk(upload_id, offset),
         )
+
+    async def open_judged(
+        self, upload_id: str, judge: Callable[[UploadInfo], object]
+    ) -> tuple[UploadInfo, IUploadWriter]:
+        """Open a writer of what is shown."""
+        shown: list[UploadInfo] = []
+
+        async def open_it(claim: IClaim) -> IUploadWriter:
+            upload, writer = await IOpensJudged(claim.store).open_judged(
+                upload_id, judge
+            )
+            shown.append(upload)
+            return writer
+
+        writer = await self._open(upload_id, open_it)
+        return shown[0], writer
 
     async def set_length(self, upload_id: str, length: int) -> None:
         """Set a length."""

@@ -23,7 +23,11 @@ from tustwisted.store.files import OsFiles
 from tustwisted.store.ifiles import IFiles
 from tustwisted.store.memory import MemoryStore
 from tustwisted.testing import ImmediateDisk, StoreContract
-from tustwisted.testing_abilities import DefersLengthContract, VerifiesChunksContract
+from tustwisted.testing_abilities import (
+    DefersLengthContract,
+    OpensJudgedContract,
+    VerifiesChunksContract,
+)
 from tustwisted.testing_concatenation import ConcatenationContract
 from tustwisted.testing_reads import ReadContract
 from tustwisted.testing_restarts import RestartContract
@@ -121,7 +125,7 @@ class MemoryStoreTests(_EveryContract, TestCase):
         self.assertIsNone(MemoryStore().room_bytes())
 
 
-class _FileStoreContract(_EveryContract, RestartContract):
+class _FileStoreContract(_EveryContract, OpensJudgedContract, RestartContract):
     durability = Durability.FINISH
 
     def make_disk(self) -> IDisk:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from attrs import evolve
 
-from tustwisted.errors import LockLost, OffsetConflict, StorageFailed, UploadNotFound
+from tustwisted.errors import LockLost, StorageFailed, UploadNotFound
 from tustwisted.protocol.upload import UploadState
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen
@@ -21,20 +21,6 @@ from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
 
 
-def find_end(shelf: Shelf, upload_id: str, offset: int) -> Seen:
-    """
-    Look at an upload that is to be written to; changes nothing.
-
-    :raises UploadNotFound: no such upload.
-    :raises OffsetConflict: it ends elsewhere.
-    :raises StorageFailed: the file system failed.
-    """
-    seen = look_up_to_change(shelf, upload_id)
-    if seen.offset != offset:
-        raise OffsetConflict(seen.offset, offset)
-    return seen
-
-
 def open_end(
     shelf: Shelf, seen: Seen, copy: Replacement | None = None
 ) -> tuple[FileWriter, bool]:
@@ -43,7 +29,7 @@ def open_end(
 
     To cut much off takes as long as to free its blocks.
 
-    :param seen: from :func:`find_end`, under the same lock.
+    :param seen: from :func:`~.placement.look_up_to_change`, under the same lock.
     :param copy: what has taken the place of its data file since.
     :returns: the writer, and whether :func:`adopt` must be called before it is used,
         since the record does not speak for this store and boot.

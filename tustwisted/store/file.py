@@ -18,6 +18,7 @@ from tustwisted.abilities import (
     IConcatenates,
     IDefersLength,
     IFences,
+    IOpensJudged,
     IPlaces,
     IReads,
     ISearch,
@@ -41,7 +42,7 @@ from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
-from tustwisted.store.opening import open_at_end
+from tustwisted.store.opening import open_at_end, open_judged
 from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.placing import Placing
 from tustwisted.store.reader import open_reader
@@ -60,6 +61,7 @@ LARGE_BYTES = 1024 * 1024
     IConcatenates,
     IDefersLength,
     IFences,
+    IOpensJudged,
     IPlaces,
     IReads,
     ISweeps,
@@ -223,6 +225,12 @@ class FileStore:
         An upload past receiving is opened too, without a change, and takes no bytes.
         """
         return await open_at_end(self._shelf, self._disk, upload_id, offset)
+
+    async def open_judged(
+        self, upload_id: str, judge: Callable[[UploadInfo], object]
+    ) -> tuple[UploadInfo, IUploadWriter]:
+        """See :meth:`tustwisted.abilities.IOpensJudged.open_judged`."""
+        return await open_judged(self._shelf, self._disk, upload_id, judge)
 
     async def open_chunk(self, upload_id: str, offset: int) -> IChunkWriter:
         """See :meth:`tustwisted.abilities.IVerifiesChunks.open_chunk`."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from tustwisted.errors import TusError
+from collections.abc import Callable
+from typing import TypeVar
+
+from tustwisted.errors import OffsetConflict, TusError
 from tustwisted.interfaces import IDisk
+from tustwisted.protocol.upload import UploadInfo
 from tustwisted.store import changes
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen
+from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
+
+_T = TypeVar("_T")
 
 LARGE_CUT_BYTES = 256 * 1024
 """To cut more off than this keeps the reactor waiting while blocks are freed."""
@@ -23,7 +30,36 @@ async def open_at_end(
 
     See :meth:`tustwisted.store.file.FileStore.open_writer`.
     """
-    seen, opened = await disk.quick(_open_if_fit, shelf, upload_id, offset)
+
+    def judge(seen: Seen) -> None:
+        if seen.offset != offset:
+            raise OffsetConflict(seen.offset, offset)
+
+    _, writer = await _open(shelf, disk, upload_id, judge)
+    return writer
+
+
+async def open_judged(
+    shelf: Shelf, disk: IDisk, upload_id: str, judge: Callable[[UploadInfo], object]
+) -> tuple[UploadInfo, FileWriter]:
+    """
+    Show an upload, and open it for writing.
+
+    See :meth:`tustwisted.store.file.FileStore.open_judged`.
+    """
+
+    def show(seen: Seen) -> UploadInfo:
+        upload = seen.info
+        judge(upload)
+        return upload
+
+    return await _open(shelf, disk, upload_id, show)
+
+
+async def _open(
+    shelf: Shelf, disk: IDisk, upload_id: str, judge: Callable[[Seen], _T]
+) -> tuple[_T, FileWriter]:
+    seen, judged, opened = await disk.quick(_open_if_fit, shelf, upload_id, judge)
     if opened is None:
         opened = await _make_fit(shelf, disk, seen)
     writer, is_foreign = opened
@@ -34,20 +70,25 @@ async def open_at_end(
         except TusError:
             writer.close()
             raise
-    return writer
+    return judged, writer
 
 
 def _open_if_fit(
-    shelf: Shelf, upload_id: str, offset: int
-) -> tuple[Seen, tuple[FileWriter, bool] | None]:
-    """Find an upload, and open it unless something must be done before."""
-    seen = changes.find_end(shelf, upload_id, offset)
+    shelf: Shelf, upload_id: str, judge: Callable[[Seen], _T]
+) -> tuple[Seen, _T, tuple[FileWriter, bool] | None]:
+    """
+    Find an upload, and open it unless something must be done before.
+
+    :param judge: raises whatever speaks against that; then nothing was changed.
+    """
+    seen = look_up_to_change(shelf, upload_id)
+    judged = judge(seen)
     is_fit = (
         seen.size is not None
         and seen.surplus_bytes <= LARGE_CUT_BYTES
         and not must_replace(shelf, seen)
     )
-    return seen, changes.open_end(shelf, seen) if is_fit else None
+    return seen, judged, changes.open_end(shelf, seen) if is_fit else None
 
 
 async def _make_fit(shelf: Shelf, disk: IDisk, seen: Seen) -> tuple[FileWriter, bool]:

@@ -24,6 +24,11 @@ class Chunk:
     """Of these bytes alone; ``None``: they count as they come."""
 
     @property
+    def has_only_bytes(self) -> bool:
+        """It tells no length, and its bytes count as they come."""
+        return self.upload_length is None and self.checksum is None
+
+    @property
     def end(self) -> int:
         """Where the upload would end with it, as far as is known, bytes."""
         return self.offset + (self.body_length or 0)

@@ -57,9 +57,18 @@ class Lookup:
     ) -> UploadInfo:
         """Find an upload whose lock is held for the caller; as :meth:`find`."""
         upload = await self._info(upload_id)
+        self.check_locked(upload, caller)
+        return upload
+
+    def check_locked(self, upload: UploadInfo, caller: Caller | None = None) -> None:
+        """
+        Judge what was found of an upload whose lock is held for the caller.
+
+        :raises UploadNotFound: it is somebody else's.
+        :raises UploadExpired: it was left alone for too long.
+        """
         require_owner(upload, caller)
         self._check(upload)
-        return upload
 
     def has_expired(self, upload: UploadInfo) -> bool:
         """Tell whether an upload has expired, if nobody is receiving it."""

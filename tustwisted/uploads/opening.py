@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import define, field, frozen
 
-from tustwisted.abilities import IDefersLength, IVerifiesChunks
+from tustwisted.abilities import IDefersLength, IOpensJudged, IVerifiesChunks
 from tustwisted.errors import (
     ChecksumMismatch,
     InvalidChecksum,
@@ -17,6 +17,7 @@ from tustwisted.errors import (
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.held import Held
 from tustwisted.protocol.checksum import Checksum, algorithms_of
+from tustwisted.protocol.upload import UploadInfo
 from tustwisted.receive.choose import choose, may_borrow
 from tustwisted.receive.pipes import Pipes
 from tustwisted.receive.receiver import Receiver
@@ -67,8 +68,51 @@ class Opening:
         """
         store = held.store
         # A hook may have given somebody else what the caller has just created.
-        found = await self._lookup.find_locked(upload_id, None if is_new else caller)
-        upload = check_under_lock(found, chunk, self._in_force.limits.max_size_bytes)
+        judge = partial(self._judge, chunk, None if is_new else caller)
+        opening = IOpensJudged(store, None)
+        seal = None
+        if opening is not None and chunk.has_only_bytes:
+            upload, writer = await opening.open_judged(upload_id, judge)
+        else:
+            found = await store.info(upload_id)
+            upload = judge(found)
+            writer, seal = await self._open_in_steps(
+                store, found, upload, chunk, is_new
+            )
+        borrows = may_borrow(chunk.body_length)
+        return Receiver(
+            upload,
+            writer,
+            held,
+            self._disk,
+            choose(self._disk, chunk.body_length, seal is not None),
+            partial(self._finish, store, caller=caller),
+            seal,
+            limit_of(upload, self._in_force.limits.max_size_bytes),
+            self._pipes if borrows else None,
+        )
+
+    def _judge(
+        self, chunk: Chunk, caller: Caller | None, found: UploadInfo
+    ) -> UploadInfo:
+        self._lookup.check_locked(found, caller)
+        return check_under_lock(found, chunk, self._in_force.limits.max_size_bytes)
+
+    async def _open_in_steps(
+        self,
+        store: IDataStore,
+        found: UploadInfo,
+        upload: UploadInfo,
+        chunk: Chunk,
+        is_new: bool,
+    ) -> tuple[IUploadWriter, _Seal | None]:
+        """
+        Open an upload, and tell the store its length before or after that.
+
+        :param found: what the store knows.
+        :param upload: the same with the length that the chunk tells.
+        """
+        upload_id = upload.upload_id
         tell_length = None
         if upload.length is not None and found.length is None:
             tell_length = partial(_tell_length, store, upload_id, upload.length)
@@ -76,23 +120,10 @@ class Opening:
             await tell_length()  # first, so that it outlives a cut (T-109)
             tell_length = None
         writer = await _open_writer(store, upload_id, chunk)
-        seal = None
-        if isinstance(writer, VerifyingWriter):
-            remove = partial(self._removing.remove, store, found) if is_new else None
-            seal = _Seal(self._disk, writer, chunk, tell_length, remove)
-        run = choose(self._disk, chunk.body_length, seal is not None)
-        borrows = may_borrow(chunk.body_length)
-        return Receiver(
-            upload,
-            writer,
-            held,
-            self._disk,
-            run,
-            partial(self._finish, store, caller=caller),
-            seal,
-            limit_of(upload, self._in_force.limits.max_size_bytes),
-            self._pipes if borrows else None,
-        )
+        if not isinstance(writer, VerifyingWriter):
+            return writer, None
+        remove = partial(self._removing.remove, store, found) if is_new else None
+        return writer, _Seal(self._disk, writer, chunk, tell_length, remove)
 
 
 async def _open_writer(
