@@ -42,7 +42,8 @@ What was made of the last short records: a PATCH reads the same one up to four t
 
 STORAGE_TYPE = "filestore"
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+# What was read from JSON, or put together here, holds nothing that holds itself.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 _T = TypeVar("_T")
 
