@@ -20,6 +20,9 @@ from tustwisted.store.replacement import Replacement
 from tustwisted.store.shelf import Shelf
 from tustwisted.store.writer import FileWriter
 
+LARGE_BYTES = 1024 * 1024
+"""A smaller upload has hardly made the disk busy."""
+
 
 def open_end(
     shelf: Shelf, seen: Seen, copy: Replacement | None = None
@@ -170,10 +173,34 @@ def put_state(shelf: Shelf, upload_id: str, state: UploadState) -> Seen:
     :raises StorageFailed: the old state still holds.
     """
     seen = look_up_to_change(shelf, upload_id)
-    with storage_errors(upload_id):
+    put_state_of(shelf, seen, state)
+    return seen
+
+
+def put_state_if_small(shelf: Shelf, upload_id: str, state: UploadState) -> Seen | None:
+    """
+    Do what :func:`put_state` does, unless the disk may be busy with the bytes.
+
+    To replace a record ext4 has the new one written out first, behind all that.
+
+    :returns: what to give to :func:`put_state_of`; ``None``: it is done.
+    """
+    seen = look_up_to_change(shelf, upload_id)
+    if (seen.size or 0) > LARGE_BYTES:
+        return seen
+    put_state_of(shelf, seen, state)
+    return None
+
+
+def put_state_of(shelf: Shelf, seen: Seen, state: UploadState) -> None:
+    """
+    Do what :func:`put_state` does with an upload that was found under the same lock.
+
+    :raises NoSpace: or :class:`StorageFailed`; the old state still holds.
+    """
+    with storage_errors(seen.upload_id):
         secure(shelf, seen)
         shelf.put(_claim(shelf, seen, state), synced=shelf.durability.syncs)
-    return seen
 
 
 def put_back(shelf: Shelf, seen: Seen) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from copy import copy
 from threading import Event
 
@@ -50,9 +49,6 @@ from tustwisted.store.replacement import must_replace, replace
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
-
-LARGE_BYTES = 1024 * 1024
-"""A smaller upload has hardly made the disk busy."""
 
 
 @implementer(
@@ -252,24 +248,19 @@ class FileStore:
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
         await self._end_contest(upload_id)
-        if not self.durability.syncs:
-            is_large = await self._disk.quick(self._is_large, upload_id)
-            run = self._disk.write if is_large else self._disk.quick
-            await run(changes.put_state, self._shelf, upload_id, state)
-        else:
+        if self.durability.syncs:
             await self._put_state_safely(upload_id, state)
+        else:
+            await self._put_state(upload_id, state)
         await self._require_claim(upload_id)
 
-    def _is_large(self, upload_id: str) -> bool:
-        """
-        Tell whether the disk may be busy with the bytes of an upload.
-
-        To replace a record ext4 has the new one written out first, behind all that.
-        """
-        with suppress(OSError, ValueError):  # what is no id is no path, perhaps
-            found = self._files.stat(self._shelf.layout.content(upload_id))
-            return found is not None and found.size > LARGE_BYTES
-        return False
+    async def _put_state(self, upload_id: str, state: UploadState) -> None:
+        shelf = self._shelf
+        large = await self._disk.quick(
+            changes.put_state_if_small, shelf, upload_id, state
+        )
+        if large is not None:
+            await self._disk.write(changes.put_state_of, shelf, large, state)
 
     async def _put_state_safely(self, upload_id: str, state: UploadState) -> None:
         before = await self._disk.sync(changes.put_state, self._shelf, upload_id, state)
