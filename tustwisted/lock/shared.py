@@ -11,10 +11,13 @@ all that a locker of several processes is made of: an :class:`IProcessLocks`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface, implementer
 
 from tustwisted.errors import UploadLocked
@@ -159,6 +162,9 @@ class SharedLocker:
         self, upload_id: str, wanted: Callable[[], None], timeout_s: float
     ) -> Deferred[ILock]:
         """See :meth:`tustwisted.interfaces.ILocker.acquire`."""
+        turn = self._turns.acquire_free(upload_id, wanted)
+        if turn is not None:  # as it is nearly always: nothing to wait for here
+            return self._take(turn, upload_id, timeout_s, timeout_s)
         return Deferred.fromCoroutine(self._acquire(upload_id, wanted, timeout_s))
 
     async def _acquire(
@@ -166,15 +172,26 @@ class SharedLocker:
     ) -> ILock:
         ends_s = self._clock.seconds() + timeout_s
         turn = await self._turns.acquire(upload_id, wanted, timeout_s)
-        try:
-            left_s = ends_s - self._clock.seconds()
-            return SharedLock(turn, await self._process_locks.take(upload_id, left_s))
-        except UploadLocked:
+        left_s = ends_s - self._clock.seconds()
+        return await self._take(turn, upload_id, left_s, timeout_s)
+
+    def _take(
+        self, turn: Turn, upload_id: str, left_s: float, timeout_s: float
+    ) -> Deferred[ILock]:
+        """Take an upload from the other processes for whoever has his turn here."""
+
+        def give_up(failure: Failure) -> NoReturn:
             turn.release()
-            raise UploadLocked(timeout_s) from None
+            if failure.check(UploadLocked):
+                raise UploadLocked(timeout_s) from None
+            failure.raiseException()
+
+        try:
+            taking = self._process_locks.take(upload_id, left_s)
         except BaseException:
             turn.release()
             raise
+        return taking.addCallbacks(partial(SharedLock, turn), give_up)
 
     async def try_acquire(self, upload_id: str) -> ILock | None:
         """See :meth:`tustwisted.interfaces.ILocker.try_acquire`."""

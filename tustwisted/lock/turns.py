@@ -100,9 +100,10 @@ class Turns:
         self, upload_id: str, wanted: Callable[[], None], timeout_s: float
     ) -> Deferred[Turn]:
         """As :meth:`tustwisted.interfaces.ILocker.acquire`, in this process."""
-        turn = self._turns.get(upload_id)
-        if turn is None:
-            return succeed(self._take(upload_id, wanted))
+        taken = self.acquire_free(upload_id, wanted)
+        if taken is not None:
+            return succeed(taken)
+        turn = self._turns[upload_id]
         if turn._queue is None:
             turn._queue = _Queue()
         if len(turn._queue.waiters) >= MAX_WAITERS:
@@ -111,21 +112,22 @@ class Turns:
         turn.ask_back()
         return waiting
 
-    def try_acquire(self, upload_id: str) -> Turn | None:
-        """As :meth:`tustwisted.interfaces.ILocker.try_acquire`, in this process."""
+    def acquire_free(self, upload_id: str, wanted: Callable[[], None]) -> Turn | None:
+        """Do what :meth:`acquire` does if nobody holds the upload in this process."""
         if upload_id in self._turns:
             return None
-        return self._take(upload_id, _ignore)
+        self._turns[upload_id] = turn = Turn(self, upload_id, wanted)
+        return turn
+
+    def try_acquire(self, upload_id: str) -> Turn | None:
+        """As :meth:`tustwisted.interfaces.ILocker.try_acquire`, in this process."""
+        return self.acquire_free(upload_id, _ignore)
 
     def ask_back(self, upload_id: str) -> None:
         """Tell whoever holds an upload, if somebody does, that it is wanted."""
         turn = self._turns.get(upload_id)
         if turn is not None:
             turn.ask_back()
-
-    def _take(self, upload_id: str, wanted: Callable[[], None]) -> Turn:
-        self._turns[upload_id] = turn = Turn(self, upload_id, wanted)
-        return turn
 
     def _wait(
         self, queue: _Queue, wanted: Callable[[], None], timeout_s: float
