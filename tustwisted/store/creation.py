@@ -89,12 +89,10 @@ class Creation:
         :raises StorageFailed: and nothing remains.
         """
         shelf, upload_id = self._shelf, self._info.upload_id
-        # A record may stand without data, when the power failed.
-        with storage_errors(upload_id):
-            is_taken = shelf.files.exists(shelf.layout.record(upload_id))
-        if is_taken:
-            raise UploadExists(upload_id)
         try:
+            # A record may stand without data, when the power failed.
+            if shelf.files.exists(shelf.layout.record(upload_id)):
+                raise UploadExists(upload_id)
             return self._open_there() if self._has_own_path else self._create(self.path)
         except (FileExistsError, NotADirectoryError):
             self._remove_directories()

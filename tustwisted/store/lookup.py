@@ -15,7 +15,7 @@ from tustwisted.protocol.upload import Storage, UploadInfo, UploadState
 from tustwisted.store.failures import NOTHING_THERE, storage_error
 from tustwisted.store.ifiles import FileStat
 from tustwisted.store.layout import RECORD_ENDING, UNVERIFIED_ENDING
-from tustwisted.store.offsets import Told, read_unverified, tell
+from tustwisted.store.offsets import read_unverified, tell
 from tustwisted.store.records import MAX_RECORD_BYTES, Record, may_await_finish
 from tustwisted.store.shelf import Shelf
 
@@ -40,7 +40,12 @@ class Seen:
     is_doubted: bool
     """A part of it is unverified."""
 
-    _told: Told
+    offset: int
+    """How many of its bytes count."""
+
+    state: UploadState
+    """The state that holds, whatever the record says."""
+
     _stat: FileStat | None
     _storage: Storage
 
@@ -48,16 +53,6 @@ class Seen:
     def upload_id(self) -> str:
         """Whose it is."""
         return self.record.info.upload_id
-
-    @property
-    def offset(self) -> int:
-        """How many of its bytes count."""
-        return self._told.offset
-
-    @property
-    def state(self) -> UploadState:
-        """The state that holds, whatever the record says."""
-        return self._told.state
 
     @property
     def surplus_bytes(self) -> int:
@@ -74,9 +69,8 @@ class Seen:
     @property
     def info(self) -> UploadInfo:
         """What may be told; put together for who asks, and whoever writes does not."""
-        told = self._told
         return self.record.info.as_stored(
-            told.offset, told.state, self._storage, self.modified_s
+            self.offset, self.state, self._storage, self.modified_s
         )
 
 
@@ -107,7 +101,8 @@ def see(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
     :raises UploadNotFound: no sense in its record, or its bytes are gone.
     :raises OSError: it is not there, or the file system would not tell.
     """
-    record = shelf.read(upload_id)
+    record_path = shelf.layout.record(upload_id)
+    record = shelf.read_from(record_path, upload_id)
     path = shelf.layout.find_content(upload_id, record.storage_path)
     stat = shelf.files.stat(path)
     base = _find_unverified(shelf, upload_id, record)
@@ -115,13 +110,15 @@ def see(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
     if base is None and stat is not None and stat.size and may_change:
         stat = _smaller(stat, shelf.files.stat(path))
         base = _find_unverified(shelf, upload_id, record)
-    if stat is None and not shelf.files.exists(shelf.layout.record(upload_id)):
+    if stat is None and not shelf.files.exists(record_path):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
     told = tell(record, size, base, shelf.host)
     placed = _find_placed(shelf, record, path)
-    storage = Storage(path, shelf.layout.record(upload_id), placed)
-    return Seen(record, path, size, base is not None, told, stat, storage)
+    storage = Storage(path, record_path, placed)
+    return Seen(
+        record, path, size, base is not None, told.offset, told.state, stat, storage
+    )
 
 
 def _find_placed(shelf: Shelf, record: Record, path: str) -> str:

@@ -62,13 +62,14 @@ class Shelf:
         :raises UploadNotFound: it makes no sense.
         :raises OSError: it is not there, or cannot be read.
         """
-        return self._read(self.layout.record(upload_id), upload_id)
+        return self.read_from(self.layout.record(upload_id), upload_id)
 
     def read_removed(self, upload_id: str) -> Record:
         """Read the record of an upload that was being removed; as :meth:`read`."""
-        return self._read(self.layout.removed(upload_id), upload_id)
+        return self.read_from(self.layout.removed(upload_id), upload_id)
 
-    def _read(self, path: str, upload_id: str) -> Record:
+    def read_from(self, path: str, upload_id: str) -> Record:
+        """Read a record where it is known to lie; as :meth:`read`."""
         return decode_record(self.files.read(path, MAX_RECORD_BYTES + 1), upload_id)
 
     def put(self, record: Record, *, synced: bool) -> None:
