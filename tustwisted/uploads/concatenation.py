@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from attrs import define, evolve, field
@@ -88,8 +89,8 @@ class Concatenation:
         assert final.length is not None
         check_maximum(final.length, limit_of(final, self._max_size_bytes))
         try:
-            async with self._creating.reserved(final, wish, self._caller, is_named):
-                await self._store.concatenate(final, self._is_wanted)
+            copying = partial(self._store.concatenate, final, self._is_wanted)
+            await self._creating.create_by(final, wish, self._caller, is_named, copying)
         except UploadInterrupted:
             if not self._ongoing.is_running:
                 raise ServerShutdown from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 from attrs import define, evolve
 from twisted.logger import Logger
@@ -95,8 +96,8 @@ class Creating:
         check_maximum(size, longest)  # or nobody need be asked
         upload = await self.ask(wish, caller)
         check_maximum(size, limit_of(upload, longest))
-        async with self.reserved(upload, wish, caller, is_named):
-            await self._store.create(upload)
+        act = partial(self._store.create, upload)
+        await self.create_by(upload, wish, caller, is_named, act)
         log.info(
             "upload {upload_id} created for {client}, {length} bytes",
             upload_id=upload.upload_id,
@@ -115,6 +116,8 @@ class Creating:
         :raises UploadRejected: they do not.
         :raises HookFailed: one of them failed, or wants what cannot be.
         """
+        if EventType.PRE_CREATE not in self._events.hooks.wanted:
+            return wish  # and no answer is made
         answer = await self._events.ask(EventType.PRE_CREATE, wish, caller)
         if answer.reject:
             raise UploadRejected(answer.response)
@@ -136,16 +139,16 @@ class Creating:
             )
             raise HookFailed from error
 
-    @asynccontextmanager
-    async def reserved(
+    async def create_by(
         self,
         upload: UploadInfo,
         wish: UploadInfo,
         caller: Caller | None,
         is_named: bool,
-    ) -> AsyncIterator[None]:
+        act: Callable[[], Awaitable[None]],
+    ) -> None:
         """
-        Create an upload in here, with nobody near its id, and tell the hooks.
+        Create an upload with nobody near its id, and tell the hooks.
 
         A random id nobody has had before.  But whoever keeps house finds the event that
         is prepared, and would take it for one that a crash has left: so it is locked
@@ -153,6 +156,7 @@ class Creating:
 
         :param wish: the same, before hooks have changed it.
         :param is_named: an application has chosen the id.
+        :param act: creates it.
         :raises HookFailed: the id, or the path, that a hook wants is taken, or its
             metadata are too long.
         """
@@ -161,7 +165,7 @@ class Creating:
         told = self._with_storage(upload)
         try:
             if not (is_chosen or self._is_told):
-                yield
+                await act()
                 self._events.observer.happened(EventType.POST_CREATE, upload)
                 return
             if is_chosen:
@@ -169,8 +173,7 @@ class Creating:
             async with self._locks.held(upload.upload_id):
                 if is_chosen:  # else nothing of it can have been left
                     await self._events.settle(upload.upload_id)
-                async with self._events.about(EventType.POST_CREATE, told, caller):
-                    yield
+                await self._events.do(EventType.POST_CREATE, told, caller, act)
         except UploadExists as error:
             if is_renamed or upload.storage is not None:
                 log.error(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from attrs import define
 from twisted.logger import Logger
@@ -76,27 +75,31 @@ class Events:
         )
         return await self.hooks.ask(event)
 
-    @asynccontextmanager
-    async def about(
-        self, kind: EventType, upload: UploadInfo, caller: Caller | None
-    ) -> AsyncIterator[None]:
+    async def do(
+        self,
+        kind: EventType,
+        upload: UploadInfo,
+        caller: Caller | None,
+        act: Callable[[], Awaitable[None]],
+    ) -> None:
         """
         Do what a durable event tells of; for the holder of the upload.
 
         The event is kept before that, and delivered after it.  When it fails, and after
         a crash, the store tells whether it has happened.
 
+        :param act: does it.
         :raises EventsWaiting: no upload may be created now.
         :raises NoSpace: or :class:`StorageFailed`; nothing was done.
         """
         hooks = [hook.name for hook in self.hooks.of(kind)]
         if not hooks:
-            yield
+            await act()
             self.observer.happened(kind, upload)
             return
         notice = await self.outbox.prepare(self.event(kind, upload, caller), hooks)
         try:
-            yield
+            await act()
         except LockLost:
             raise  # whoever holds the upload now settles it
         except UploadExists:

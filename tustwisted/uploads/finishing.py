@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -62,8 +63,8 @@ class FinishStep:
         if self._is_placed(upload):
             upload = await self._place(store, upload)
         finished = upload.become(UploadState.FINISHED)
-        async with self._events.about(EventType.POST_FINISH, finished, caller):
-            await store.set_state(upload.upload_id, UploadState.FINISHED)
+        end = partial(store.set_state, upload.upload_id, UploadState.FINISHED)
+        await self._events.do(EventType.POST_FINISH, finished, caller, end)
         self._log(upload)
         await self.drop(store, finished)
         return finished

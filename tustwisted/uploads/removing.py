@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -77,8 +79,8 @@ class Removing:
         """
         self._progress.end(upload.upload_id)
         await self._events.settle(upload.upload_id)
-        async with self._events.about(kind, upload, caller):
-            await store.remove(upload.upload_id)
+        removal = partial(store.remove, upload.upload_id)
+        await self._events.do(kind, upload, caller, removal)
 
     async def discard(self, upload_id: str) -> None:
         """
