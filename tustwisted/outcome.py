@@ -43,8 +43,13 @@ class Outcome(Generic[_T]):
     @classmethod
     def of(cls, work: Coroutine[Deferred[Any], Any, _T]) -> Outcome[_T]:
         """Start some work that no waiter's cancellation reaches."""
+        return cls.after(Deferred.fromCoroutine(work))
+
+    @classmethod
+    def after(cls, work: Deferred[_T]) -> Outcome[_T]:
+        """Let several wait for some work that was begun; it is not used otherwise."""
         outcome = cls()
-        outcome._work = Deferred.fromCoroutine(work).addBoth(outcome.settle)
+        outcome._work = work.addBoth(outcome.settle)
         return outcome
 
     @property

@@ -101,6 +101,11 @@ class WriteQueue:
         """Tell of nothing any more, and know nobody: all is over."""
         self._changed = _nobody
 
+    @property
+    def is_idle(self) -> bool:
+        """All that came is written: nobody need wait for :meth:`drained`."""
+        return not self._busy
+
     def drained(self) -> Deferred[None]:
         """Return what fires when all is written, or nothing more will be."""
         return succeed(None) if self._drained is None else self._drained.wait()
@@ -127,7 +132,9 @@ class WriteQueue:
     def _go_on(self) -> None:
         if not self._busy:
             self._busy = True
-            self._drained = Outcome.of(self._drain())
+            draining = Deferred.fromCoroutine(self._drain())
+            if self._busy:  # else it has ended already, as on a quick disk
+                self._drained = Outcome.after(draining)
 
     async def _drain(self) -> None:
         while self._queued or self._source is not None:

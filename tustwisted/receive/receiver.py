@@ -240,7 +240,8 @@ class Receiver:
 
     async def _leave(self, reason: Failure | None) -> UploadInfo:
         try:
-            await self._queue.drained()
+            if not self._queue.is_idle:
+                await self._queue.drained()
             return await self._settle(reason or self._queue.failure)
         finally:
             try:
