@@ -356,6 +356,14 @@ class BackPressureTests(SynchronousTestCase):
         self.assertEqual(len(self.recorder.data), 100000)
         self.assertEqual(self.peer.statuses(), [200])
 
+    def test_never_paused(self) -> None:
+        """What its receiver has not paused is not resumed, but for Twisted's sake."""
+        calls = []
+        self.peer.wire.resumeProducing = lambda: calls.append("resumed")
+        self.peer.send(b"x" * 100000)
+        self.assertEqual(self.peer.statuses(), [200])
+        self.assertEqual(calls, ["resumed"])  # at the end of any request
+
     def test_full_send_buffer(self) -> None:
         """While Twisted waits for its send buffer, the receiver resumes in vain."""
         self.recorder.producer.pauseProducing()

@@ -244,6 +244,11 @@ class Body:
         """The client may send nothing before it has an answer, 100 or final."""
         return self._owes_continue and self.received == 0
 
+    @property
+    def is_lent(self) -> bool:
+        """Somebody else takes the bytes out of the socket."""
+        return self._loan is not None
+
     def data_received(self, data: bytes) -> None:
         """Take the next piece."""
         assert self._loan is None, "somebody else reads this"

@@ -87,6 +87,7 @@ class Exchange:
         self._clock = clock
         self._idle_timeout_s = idle_timeout_s
         self.connected = True
+        self._paused = False
         self._answered = False
         self._ends_with_answer = False
         self._dropped_bytes = 0
@@ -116,10 +117,12 @@ class Exchange:
 
     def pause_reading(self) -> None:
         if self.connected:
-            self._line.pause()
+            self._pause()
 
     def resume_reading(self) -> None:
-        if self.connected:
+        # What has not been paused here is read, or Twisted itself will resume it.
+        if self._paused and self.connected:
+            self._paused = self.body.is_lent  # it is not read before it is given back
             self._line.resume()
 
     def send_continue(self) -> None:
@@ -133,7 +136,7 @@ class Exchange:
         if self._answered:
             self._line.abort()
         else:
-            self._line.pause()
+            self._pause()
 
     def fell_silent(self) -> None:
         self._end_with_answer()
@@ -145,7 +148,10 @@ class Exchange:
     def lend(self, left_bytes: int, lender: ILender) -> SocketLoan | None:
         if self._answered or not self.connected:
             return None
-        return self._line.lend(left_bytes, lender)
+        loan = self._line.lend(left_bytes, lender)
+        if loan is not None:
+            self._paused = True
+        return loan
 
     def end_body(self) -> None:
         if self.connected:
@@ -203,6 +209,11 @@ class Exchange:
 
     # -- inside ------------------------------------------------------------------------
 
+    def _pause(self) -> None:
+        # Also when it is paused already: Twisted may have resumed it since.
+        self._paused = True
+        self._line.pause()
+
     def _must_close(self) -> bool:
         body = self.body
         if self._ends_with_answer:
@@ -239,5 +250,8 @@ class Exchange:
 
 
 def _says_close(headers: Headers) -> bool:
-    values = b",".join(headers.getRawHeaders(b"Connection", []))
-    return b"close" in [token.strip().lower() for token in values.split(b",")]
+    values = headers.getRawHeaders(b"Connection")
+    if values is None:  # as nearly always
+        return False
+    tokens = b",".join(values).split(b",")
+    return b"close" in [token.strip().lower() for token in tokens]
