@@ -75,6 +75,15 @@ class PromptTests(TestCase):
         transport = await self.connect()
         self.assertIn(type(transport), PLAIN_TCP)
 
+    async def test_addresses(self) -> None:
+        """It tells both of its ends, and makes no new object when asked again."""
+        transport = await self.connect()
+        here, peer = transport.getHost(), transport.getPeer()
+        self.assertEqual((here.host, here.port), self.client.getpeername())
+        self.assertEqual((peer.host, peer.port), self.client.getsockname())
+        self.assertIs(transport.getHost(), here)
+        self.assertIs(transport.getPeer(), peer)
+
     async def test_order(self) -> None:
         """What is written while something waits queues up behind it."""
         transport = await self.connect()

@@ -4,7 +4,8 @@ TCP connections that send an answer in the turn of the reactor that writes it.
 Twisted keeps what is written, and sends it in the next turn, when the kernel has said
 that it will take it: two ``epoll_ctl`` and an ``epoll_wait`` around one ``send`` into a
 buffer that was empty.  It also asks the kernel for the address of its own end whenever
-there is a request, though a connection keeps it for life.
+there is a request, and makes an object of that and one of the other end's, though a
+connection keeps them for life.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class PromptConnection(Server):
     """Nothing waits to be sent, and the connection is not about to end."""
 
     _host: IAddress | None = None
+    _peer: IAddress | None = None
 
     def startWriting(self) -> None:
         """Wait for the kernel; all that is written until then queues up."""
@@ -83,6 +85,12 @@ class PromptConnection(Server):
         if self._host is None:
             self._host = super().getHost()
         return self._host
+
+    def getPeer(self) -> IAddress:
+        """Tell the address of the other end."""
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
 
 
 PLAIN_TCP: Final = (Server, PromptConnection)
