@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from twisted.web.iweb import IRequest
-
 from tustwisted.errors import InvalidChecksum
 from tustwisted.protocol.checksum import Checksum, TrailingChecksum, parse_checksum
 from tustwisted.protocol.extensions import Extension
 from tustwisted.web.body import IBody
-from tustwisted.web.values import values
+from tustwisted.web.values import Sent
 
 _HEADER = "Upload-Checksum"
 
 
 def read_checksum(
-    request: IRequest, body: IBody, offered: Collection[Extension]
+    sent: Sent, body: IBody, offered: Collection[Extension]
 ) -> Checksum | TrailingChecksum | None:
     """
     Read, or get ready to read, the checksum of a body.
@@ -30,18 +28,20 @@ def read_checksum(
     """
     if Extension.CHECKSUM not in offered:
         return None
-    sent = parse_checksum(values(request, _HEADER.encode()))
-    if Extension.CHECKSUM_TRAILER not in offered or not _is_announced(request):
-        return sent
-    if sent is not None:
+    checksum = parse_checksum(sent.get(b"Upload-Checksum", ()))
+    if Extension.CHECKSUM_TRAILER not in offered or not _is_announced(sent):
+        return checksum
+    if checksum is not None:
         raise InvalidChecksum(_HEADER, "stands in the header and in the trailer")
-    if not values(request, b"Transfer-Encoding"):
+    if not sent.get(b"Transfer-Encoding"):
         raise InvalidChecksum(_HEADER, "can be in a trailer of a chunked body only")
     return TrailingChecksum(lambda: _read_trailer(body))
 
 
-def _is_announced(request: IRequest) -> bool:
-    names = b",".join(values(request, b"Trailer")).lower().split(b",")
+def _is_announced(sent: Sent) -> bool:
+    if b"Trailer" not in sent:  # as nearly always
+        return False
+    names = b",".join(sent[b"Trailer"]).lower().split(b",")
     return _HEADER.lower().encode() in [name.strip() for name in names]
 
 

@@ -28,10 +28,10 @@ from tustwisted.protocol.upload import UploadInfo
 from tustwisted.uploads.caller import Caller
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.settings import WebSettings
-from tustwisted.web.values import values
+from tustwisted.web.values import Sent
 
 
-def wanted_concat(request: Request, uploads: Uploads) -> Partial | Final | None:
+def wanted_concat(sent: Sent, uploads: Uploads) -> Partial | Final | None:
     """
     Tell what part the new upload of a POST is to play; ``None``: none.
 
@@ -40,14 +40,14 @@ def wanted_concat(request: Request, uploads: Uploads) -> Partial | Final | None:
 
     Spec: tus 1.0.0, Concatenation; rows T-163, T-174, T-175, T-190.
     """
-    sent = values(request, HEADER.encode())
-    if sent and Extension.CONCATENATION not in uploads.extensions:
+    values = sent.get(b"Upload-Concat", ())
+    if values and Extension.CONCATENATION not in uploads.extensions:
         raise ExtensionDisabled(Extension.CONCATENATION.value)
-    return parse_concat(sent)
+    return parse_concat(values)
 
 
 async def create_final(
-    request: Request,
+    sent: Sent,
     uploads: Uploads,
     concat: Final,
     mounts: Sequence[Segments],
@@ -66,13 +66,13 @@ async def create_final(
 
     Spec: tus 1.0.0, Concatenation; rows T-165 to T-185.
     """
-    length = parse_length(values(request, b"Upload-Length"))
-    if values(request, b"Upload-Defer-Length"):
+    length = parse_length(sent.get(b"Upload-Length", ()))
+    if sent.get(b"Upload-Defer-Length"):
         raise InvalidDeferLength(
             "Upload-Defer-Length", "cannot be sent for a final upload"
         )
-    metadata = parse_metadata(values(request, b"Upload-Metadata"))
-    if _brings_bytes(request):
+    metadata = parse_metadata(sent.get(b"Upload-Metadata", ()))
+    if _brings_bytes(sent):
         raise ModifyFinal
     return await uploads.concatenate(
         [find_id(path, mounts) for path in concat.paths],
@@ -97,12 +97,12 @@ def mounts_of(request: Request, settings: WebSettings) -> list[Segments]:
     return mounts
 
 
-def _brings_bytes(request: Request) -> bool:
-    if not is_offset_octet_stream(values(request, b"Content-Type")):
+def _brings_bytes(sent: Sent) -> bool:
+    if not is_offset_octet_stream(sent.get(b"Content-Type", ())):
         return False
-    if values(request, b"Transfer-Encoding"):
+    if sent.get(b"Transfer-Encoding"):
         return True
-    return any(int(value) for value in values(request, b"Content-Length"))
+    return any(int(value) for value in sent.get(b"Content-Length", ()))
 
 
 def set_concat(request: Request, upload: UploadInfo) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from attrs import frozen
-from twisted.web.iweb import IRequest
 
 from tustwisted.errors import (
     AmbiguousUploadLength,
@@ -19,7 +18,7 @@ from tustwisted.protocol.headers import (
     parse_length,
 )
 from tustwisted.protocol.metadata import Metadata, parse_metadata
-from tustwisted.web.values import values
+from tustwisted.web.values import Sent
 
 
 @frozen
@@ -39,7 +38,7 @@ class Creation:
 
 
 def read_creation(
-    request: IRequest, offered: Collection[Extension], is_partial: bool
+    sent: Sent, offered: Collection[Extension], is_partial: bool
 ) -> Creation:
     """
     Read the headers of a creation request, of any upload but a final one.
@@ -50,19 +49,19 @@ def read_creation(
     Spec: tus 1.0.0, Creation and Creation With Upload; rows T-055 to T-081, T-092,
     T-096 to T-098.
     """
-    length = _read_length(request, offered)
-    has_bytes = is_offset_octet_stream(values(request, b"Content-Type"))
+    length = _read_length(sent, offered)
+    has_bytes = is_offset_octet_stream(sent.get(b"Content-Type", ()))
     return Creation(
         length,
-        parse_metadata(values(request, b"Upload-Metadata")),
+        parse_metadata(sent.get(b"Upload-Metadata", ())),
         is_partial,
         Extension.CREATION_WITH_UPLOAD in offered and has_bytes,
     )
 
 
-def _read_length(request: IRequest, offered: Collection[Extension]) -> int | None:
-    length = parse_length(values(request, b"Upload-Length"))
-    if parse_defer_length(values(request, b"Upload-Defer-Length")):
+def _read_length(sent: Sent, offered: Collection[Extension]) -> int | None:
+    length = parse_length(sent.get(b"Upload-Length", ()))
+    if parse_defer_length(sent.get(b"Upload-Defer-Length", ())):
         if length is not None:
             raise AmbiguousUploadLength
         if Extension.CREATION_DEFER_LENGTH not in offered:

@@ -295,7 +295,7 @@ class StreamingMixin(_Base):
         The 100 is sent by the body.  Values other than ``100-continue`` are left to the
         route, which should answer 417.
         """
-        if self._expectation is not None:
+        if self.body is not None:  # then it was taken out of the headers
             return self._expectation
         values = self.requestHeaders.getRawHeaders(b"Expect")
         return b", ".join(values) if values else None

@@ -29,7 +29,9 @@ from tustwisted.web.problems import respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource, StreamingMixin
 from tustwisted.web.tus import TusRoutes
-from tustwisted.web.values import values
+from tustwisted.web.values import Sent, sent_headers
+
+_OUR_VERSION = [TUS_VERSION.encode()]
 
 
 class TusResource(Resource):
@@ -59,34 +61,36 @@ class TusResource(Resource):
 
     def render(self, request: Request) -> bytes | int:
         """Judge what needs no route, then take the route."""
-        override_method(request)  # refuses nothing: a name that is none is a 405
+        sent = sent_headers(request)
+        if b"X-Http-Method-Override" in sent:
+            override_method(request)  # refuses nothing: a name that is none is a 405
         self.watch(request)
         begin_answer(request, self._cors)
         try:
-            upload_id = self._judge(request)
+            upload_id = self._judge(request, sent)
         except TusError as error:
             return respond_with(request, error)
         self._take_route(request, upload_id)
         return NOT_DONE_YET
 
-    def _judge(self, request: Request) -> str:
+    def _judge(self, request: Request, sent: Sent) -> str:
         """
         Refuse what needs no route for that, in the order of T-271.
 
         :returns: the id of the upload that it is about; empty: the creation URL.
         """
-        _check_coding(request)
-        _check_host(request)
+        _check_coding(sent)
+        _check_host(request, sent)
         if not self._uploads.is_running:
             raise ServerShutdown  # for what asks no upload, too (D12)
         _check_expectation(request)
-        if self._cors is not None:
+        if self._cors is not None and b"Origin" in sent:
             check_origin(request, self._cors)
             if is_preflight(request):
                 request.postpath = []  # whatever the URL: no upload is looked at
-        check_version(
-            request.method.decode("latin-1"), values(request, b"Tus-Resumable")
-        )
+        version = sent.get(b"Tus-Resumable", ())
+        if version != _OUR_VERSION:
+            check_version(request.method.decode("latin-1"), version)
         upload_id = _upload_id(request)
         _check_method(request, upload_id, self._uploads, self._settings)
         return upload_id
@@ -153,23 +157,24 @@ def begin_answer(request: Request, cors: CorsPolicy | None = None) -> None:
     :param cors: which pages may see it.
     """
     request.defaultContentType = None  # a HEAD or an empty answer has no type
-    request.setHeader(b"Tus-Resumable", TUS_VERSION.encode())
-    request.setHeader(b"X-Content-Type-Options", b"nosniff")
+    headers = request.responseHeaders
+    headers.setRawHeaders(b"Tus-Resumable", _OUR_VERSION)
+    headers.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
     if request.method == b"HEAD":
         request.setHeader(b"Cache-Control", b"no-store")  # of a 404 too (T-015)
     if cors is not None:
         mark_answer(request, cors)
 
 
-def _check_coding(request: Request) -> None:
+def _check_coding(sent: Sent) -> None:
     # Twisted refuses all others but lets "identity" pass, with a length or without.
-    codings = values(request, b"Transfer-Encoding")
-    if any(coding.lower() != b"chunked" for coding in codings):
+    codings = sent.get(b"Transfer-Encoding")
+    if codings and any(coding.lower() != b"chunked" for coding in codings):
         raise UnknownTransferCoding
 
 
-def _check_host(request: Request) -> None:
-    hosts = values(request, b"Host")
+def _check_host(request: Request, sent: Sent) -> None:
+    hosts = sent.get(b"Host", ())
     needed = request.clientproto == b"HTTP/1.1"
     if (needed and len(hosts) != 1) or not all(map(is_host, hosts)):
         raise InvalidHost

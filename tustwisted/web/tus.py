@@ -53,7 +53,7 @@ from tustwisted.web.merging import merge_error, merge_success
 from tustwisted.web.problems import respond_internal, respond_with
 from tustwisted.web.settings import WebSettings
 from tustwisted.web.streaming import BodySource
-from tustwisted.web.values import values
+from tustwisted.web.values import Sent, sent_headers, values
 
 log = Logger()
 
@@ -114,24 +114,25 @@ class TusRoutes:
         Spec: tus 1.0.0, Creation, Concatenation; rows T-050 to T-098, T-163 to T-192.
         """
         caller = await self._callers.admit(request, None)
-        concat = wanted_concat(request, self._uploads)
+        sent = sent_headers(request)
+        concat = wanted_concat(sent, self._uploads)
         if isinstance(concat, Final):
             mounts = mounts_of(request, self._settings)
-            upload = await create_final(request, self._uploads, concat, mounts, caller)
+            upload = await create_final(sent, self._uploads, concat, mounts, caller)
             self._set_location(request, upload.upload_id)
         else:
-            upload = await self._create(request, concat is not None, caller)
+            upload = await self._create(request, sent, concat is not None, caller)
         request.setResponseCode(201)
         set_expiry(request, await self._uploads.expires_at(upload))
         request.setHeader(b"Content-Length", b"0")
         return merge_success(request, caller)
 
     async def _create(
-        self, request: Request, is_partial: bool, caller: Caller
+        self, request: Request, sent: Sent, is_partial: bool, caller: Caller
     ) -> UploadInfo:
-        wish = read_creation(request, self._uploads.extensions, is_partial)
+        wish = read_creation(sent, self._uploads.extensions, is_partial)
         if wish.brings_bytes:
-            upload = await self._create_and_receive(request, wish, caller)
+            upload = await self._create_and_receive(request, sent, wish, caller)
             request.setHeader(b"Upload-Offset", b"%d" % upload.offset)
             return upload
         try:
@@ -145,10 +146,10 @@ class TusRoutes:
         return upload
 
     async def _create_and_receive(
-        self, request: Request, wish: Creation, caller: Caller
+        self, request: Request, sent: Sent, wish: Creation, caller: Caller
     ) -> UploadInfo:
         body = self._bodies.body_of(request)
-        checksum = read_checksum(request, body, self._offered(request))
+        checksum = read_checksum(sent, body, self._offered(request))
         chunk = Chunk(body_length=body.length, checksum=checksum)
         receiver = await self._uploads.create_and_receive(
             wish.length,
@@ -210,14 +211,15 @@ class TusRoutes:
         Spec: tus 1.0.0, PATCH; rows T-021 to T-049.
         """
         caller = await self._callers.admit(request, upload_id)
-        if not is_offset_octet_stream(values(request, b"Content-Type")):
+        sent = sent_headers(request)
+        if not is_offset_octet_stream(sent.get(b"Content-Type", ())):
             raise InvalidContentType
         body = self._bodies.body_of(request)
         chunk = Chunk(
-            parse_offset(values(request, b"Upload-Offset")),
+            parse_offset(sent.get(b"Upload-Offset", ())),
             body.length,
-            parse_length(values(request, b"Upload-Length")),
-            read_checksum(request, body, self._offered(request)),
+            parse_length(sent.get(b"Upload-Length", ())),
+            read_checksum(sent, body, self._offered(request)),
         )
         receiver = await self._uploads.receive(
             upload_id, chunk, body.deliver_to, caller=caller
