@@ -32,6 +32,7 @@ from tustwisted.uploads.finishing import Finishing
 from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.removing import Removing
+from tustwisted.uploads.telling import tell
 
 log = Logger()
 
@@ -98,7 +99,8 @@ class Creating:
         check_maximum(size, limit_of(upload, longest))
         act = partial(self._store.create, upload)
         await self.create_by(upload, wish, caller, is_named, act)
-        log.info(
+        tell(
+            log,
             "upload {upload_id} created for {client}, {length} bytes",
             upload_id=upload.upload_id,
             client=client_of(caller),

@@ -21,6 +21,7 @@ from tustwisted.uploads.locks import Locks
 from tustwisted.uploads.lookup import Lookup, require_id
 from tustwisted.uploads.ongoing import Ongoing
 from tustwisted.uploads.progress import Progress
+from tustwisted.uploads.telling import tell
 
 log = Logger()
 
@@ -75,9 +76,8 @@ class FinishStep:
         if upload.created_s:  # else it is another server's: nobody knows
             said += " in {seconds} s"
             seconds = round(max(0.0, self._now_s() - upload.created_s), 1)
-        log.info(
-            said, upload_id=upload.upload_id, length=upload.length, seconds=seconds
-        )
+        upload_id, length = upload.upload_id, upload.length
+        tell(log, said, upload_id=upload_id, length=length, seconds=seconds)
 
     async def drop(self, store: IDataStore, upload: UploadInfo) -> None:
         """Leave only the file of a finished upload, by its new name, if so wanted."""
