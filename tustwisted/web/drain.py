@@ -94,7 +94,7 @@ class DrainingSite(StreamingSite):
         self._idle.pop(transport, None)
         done = request.notifyFinish()
         done.addBoth(  # type: ignore[unused-awaitable]
-            lambda _: self._request_done(request, transport)
+            self._request_done, request, transport
         )
         # A connection of HTTP/2 has many.  Who was there before the limit was lowered
         # is served on.
@@ -190,7 +190,7 @@ class DrainingSite(StreamingSite):
                 transport.loseConnection()
                 return
 
-    def _request_done(self, request: Request, transport: Any) -> None:
+    def _request_done(self, _: object, request: Request, transport: Any) -> None:
         self._running -= 1
         left = self._requests.pop(transport) - 1
         if left:

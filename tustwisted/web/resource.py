@@ -22,7 +22,7 @@ from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
 from tustwisted.web.dispatch import Dispatch
-from tustwisted.web.methods import creation_methods, upload_methods
+from tustwisted.web.methods import ALWAYS_TAKEN, creation_methods, upload_methods
 from tustwisted.web.observed import Watch, watch_nothing
 from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
@@ -208,6 +208,8 @@ def _check_method(
     Spec: RFC 9110, section 9.1; rows T-063, T-064, T-270.
     """
     if upload_id:
+        if request.method in ALWAYS_TAKEN:
+            return
         allowed = upload_methods(uploads, settings)
     else:
         allowed = creation_methods(uploads)
