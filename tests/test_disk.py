@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Awaitable, Callable
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -11,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from tustwisted.disk import THREADS, Disk
 from tustwisted.interfaces import IDisk
-from tustwisted.patience import LOST_S, SPARED_S
+from tustwisted.patience import CONTENDED_S, LOST_S, SPARED_S
 
 
 class DiskTests(TestCase):
@@ -41,14 +42,45 @@ class DiskTests(TestCase):
         """With all that write at work, a short call of a slow disk has its thread."""
         await self.run_quick(LOST_S)
         await self.run_quick(LOST_S)
-        goes_on = threading.Event()
-        writes = [
-            Deferred.fromCoroutine(self.disk.write(goes_on.wait, 10))
-            for _ in range(THREADS)
-        ]
+        go_on = self.write_meanwhile(THREADS)
         self.assertFalse(await self.run_quick())
-        goes_on.set()
-        self.assertEqual([await write for write in writes], [True] * THREADS)
+        await go_on()
+
+    def write_meanwhile(self, count: int) -> Callable[[], Awaitable[None]]:
+        """Occupy threads that write, until what is returned is awaited."""
+        goes_on = threading.Event()
+        self.addCleanup(goes_on.set)
+        began = threading.Semaphore(0)
+
+        def work() -> bool:
+            began.release()
+            return goes_on.wait(10)
+
+        writes = [Deferred.fromCoroutine(self.disk.write(work)) for _ in range(count)]
+        self.assertTrue(began.acquire(timeout=10))
+
+        async def go_on() -> None:
+            goes_on.set()
+            self.assertEqual([await write for write in writes], [True] * count)
+
+        return go_on
+
+    async def test_the_interpreter_is_no_slow_disk(self) -> None:
+        """A call may wait for the lock of threads that write; so it is borne longer."""
+        go_on = self.write_meanwhile(1)
+        for _ in range(100):
+            await self.run_quick(CONTENDED_S / 2)
+        self.assertTrue(await self.run_quick())
+        for _ in range(3):
+            await self.run_quick(CONTENDED_S + 0.001)
+        self.assertFalse(await self.run_quick())
+        await go_on()
+
+    async def test_small_waits_add_up(self) -> None:
+        """With no thread that writes shorter calls count, too."""
+        for _ in range(10):
+            await self.run_quick(LOST_S / 5)
+        self.assertFalse(await self.run_quick())
 
     async def run_quick(self, took_s: float = 0.0, *, waits: bool = True) -> bool:
         """Make one short call; tell whether it ran in the reactor's thread."""

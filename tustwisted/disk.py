@@ -23,7 +23,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from tustwisted.interfaces import IDisk
-from tustwisted.patience import LONG_S, Patience, times_waited
+from tustwisted.patience import CONTENDED_S, LONG_S, Patience, times_waited
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -106,8 +106,16 @@ class Disk:
             return f(*args, **kwargs)
         finally:
             ended_s = self._seconds()
-            if ended_s - began_s > LONG_S and self._times_waited() != waited:
-                self._patience.waited(ended_s - began_s, ended_s)
+            took_s = ended_s - began_s
+            if took_s > LONG_S and self._is_to_blame(took_s, waited):
+                self._patience.waited(took_s, ended_s)
+
+    def _is_to_blame(self, took_s: float, waited_before: int) -> bool:
+        """Tell whether the disk may be what a long call in the reactor waited for."""
+        if self._times_waited() == waited_before:
+            return False
+        writers = self._pools.get("write")
+        return took_s > CONTENDED_S or writers is None or not writers.working
 
     async def write(
         self, f: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs

@@ -6,6 +6,10 @@ processor to somebody else for some milliseconds in the middle of any call, and 
 leave for a thread then makes it worse: each hop waits for the processor twice more.
 So what counts is the time of calls in which the reactor's thread has waited for
 something, which the kernel tells apart from the times when it was only displaced.
+
+It does not tell for what.  While bytes flow in threads, which take the interpreter's
+lock for each step, it may be that, which each call gives away and takes back; so a call
+must be longer then to count.
 """
 
 from __future__ import annotations
@@ -17,6 +21,13 @@ from attrs import define, field
 
 LONG_S = 0.002
 """A call in the reactor that takes longer has kept everybody else waiting."""
+
+CONTENDED_S = 0.01
+"""
+While threads write: twice the time for which Python lets one of them go on.
+
+See :func:`sys.setswitchinterval`.
+"""
 
 LOST_S = 0.02
 """So much may such calls take before the reactor is spared, and again each second."""
