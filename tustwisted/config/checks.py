@@ -58,7 +58,7 @@ OF_FILE_STORE = ("durability", "file-mode", "dir-mode", "finished-dir")
 """What the store of files alone understands."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Checks:
     """
     Settings that were read, and what was given of them.

@@ -39,7 +39,7 @@ def storage_error(error: OSError, upload_id: str) -> NoSpace | StorageFailed:
     return StorageFailed()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class storage_errors:  # noqa: N801 - a context, as suppress is
     """
     Let no :class:`OSError` out.

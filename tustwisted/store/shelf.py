@@ -29,7 +29,7 @@ from tustwisted.store.records import (
 )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Shelf:
     """An upload directory, what is promised of it, and which machine this is."""
 

@@ -26,7 +26,7 @@ from tustwisted.uploads.telling import tell
 log = Logger()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class FinishStep:
     """
     Takes a whole upload from its last byte to ``FINISHED``; done by its holder.
@@ -123,7 +123,7 @@ class FinishStep:
         return await store.info(upload.upload_id)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Finishing:
     """
     Does finish steps that are due, under the locks of their uploads.

@@ -21,7 +21,7 @@ from tustwisted.uploads.limits import InForce
 _T = TypeVar("_T")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Locks:
     """
     Waits for locks, and claims what they are for.

@@ -17,7 +17,7 @@ from tustwisted.uploads.limits import InForce
 from tustwisted.uploads.ongoing import Ongoing
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Lookup:
     """
     Finds uploads that have not expired, whether they were swept or not (T-157).

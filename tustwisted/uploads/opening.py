@@ -142,7 +142,7 @@ async def _tell_length(store: IDataStore, upload_id: str, length: int) -> None:
     await deferring.set_length(upload_id, length)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Seal:
     """Makes a chunk count when it came as a whole, if its checksum is right."""
 

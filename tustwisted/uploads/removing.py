@@ -28,7 +28,7 @@ from tustwisted.uploads.progress import Progress
 log = Logger()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Removing:
     """Removes uploads."""
 

@@ -11,7 +11,7 @@ from tustwisted.observing import UNOBSERVED, IObserver
 from tustwisted.web.problems import code_of
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Watch:
     """
     Tells an observer how requests end; where there is none, that costs nothing.
