@@ -92,6 +92,19 @@ class LayoutTests(ChunkCase):
         chunk.close()
         self.assertEqual(calls, ["truncate", "unlink", "close"])
 
+    def test_note_without_bytes(self) -> None:
+        """Who died between the note and the first byte puts no later byte in doubt."""
+        store = self.make()
+        self.begin(store, length=99)
+        with open(os.path.join(self.directory, "u.unverified"), "wb") as note:
+            note.write(b"0\n")
+        self.assertEqual(run(store.info("u")).offset, 0)
+        writer = run(store.open_writer("u", 0))
+        writer.write([b"abc"])
+        self.assertEqual(run(store.info("u")).offset, 3)
+        writer.close()
+        self.assertEqual(sorted(os.listdir(self.directory)), ["u", "u.info"])
+
     def test_never_called_safe(self) -> None:
         """While it is in doubt nothing is synced or marked (D3)."""
         for durability in (Durability.FINISH, Durability.STRICT):

@@ -74,7 +74,7 @@ class Creation:
         try:
             with storage_errors(self._info.upload_id):
                 self._shelf.files.close(fd)
-            self.commit()
+                self._put_record()
         except TusError:
             self.undo()
             raise
@@ -132,9 +132,12 @@ class Creation:
         :raises InvalidMetadata: it is too long to be kept.
         :raises NoSpace: or :class:`StorageFailed`; it is not there.
         """
-        strict = self._shelf.durability is Durability.STRICT
         with storage_errors(self._info.upload_id):
-            self._shelf.put(self.record(synced_offset), synced=strict)
+            self._put_record(synced_offset)
+
+    def _put_record(self, synced_offset: int = 0) -> None:
+        strict = self._shelf.durability is Durability.STRICT
+        self._shelf.put(self.record(synced_offset), synced=strict)
 
     def undo(self) -> None:
         """Take everything back, as far as that is possible."""
@@ -162,12 +165,13 @@ class Creation:
 
     def _create(self, path: str) -> int:
         shelf = self._shelf
-        # Without the root: if that is gone its disk is, and nothing is made instead.
-        needed = shelf.layout.directories(path)[:-1]
         for _ in range(_ATTEMPTS):
             try:
                 return shelf.files.create(path, shelf.file_mode)
             except FileNotFoundError:
+                # Without the root: if that is gone its disk is, and nothing is made
+                # instead.
+                needed = shelf.layout.directories(path)[:-1]
                 if not needed:
                     raise
                 self._make_directories(reversed(needed))

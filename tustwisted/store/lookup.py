@@ -38,7 +38,7 @@ class Seen:
     """Of the data file, bytes; ``None``: it is missing."""
 
     is_doubted: bool
-    """A part of it is unverified."""
+    """A part of it is unverified; looked for in an empty file only to change it."""
 
     offset: int
     """How many of its bytes count."""
@@ -74,27 +74,32 @@ class Seen:
         )
 
 
-def look_up(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
+def look_up(
+    shelf: Shelf, upload_id: str, *, to_change: bool = False, is_alone: bool = False
+) -> Seen:
     """
     Look at an upload: its record, then its size, then what is in doubt.
 
     In this order it is right beside a writer too: whatever a record says was true of
     the bytes that were there when it was written, and bytes are only added to those.
 
+    :param to_change: a doubt that is left of an empty file matters, too.
     :param is_alone: nobody else may write to it.
     :raises UploadNotFound: no such upload, not an id, or no sense in its record.
     :raises StorageFailed: the file system would not tell.
     """
     shelf.layout.check(upload_id)
     try:
-        return see(shelf, upload_id, is_alone=is_alone)
+        return see(shelf, upload_id, to_change=to_change, is_alone=is_alone)
     except OSError as error:
         if error.errno in NOTHING_THERE:
             raise UploadNotFound from None
         raise storage_error(error, upload_id) from None
 
 
-def see(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
+def see(
+    shelf: Shelf, upload_id: str, *, to_change: bool = False, is_alone: bool = False
+) -> Seen:
     """
     Do what :func:`look_up` does, leaving errors as they are.
 
@@ -105,11 +110,12 @@ def see(shelf: Shelf, upload_id: str, *, is_alone: bool = False) -> Seen:
     record = shelf.read_from(record_path, upload_id)
     path = shelf.layout.find_content(upload_id, record.storage_path)
     stat = shelf.files.stat(path)
-    base = _find_unverified(shelf, upload_id, record)
-    may_change = not is_alone and _may_be_doubted(record)
-    if base is None and stat is not None and stat.size and may_change:
-        stat = _smaller(stat, shelf.files.stat(path))
+    base = None
+    if _may_be_doubted(record) and (to_change or (stat and stat.size)):
         base = _find_unverified(shelf, upload_id, record)
+        if base is None and stat and stat.size and not is_alone:
+            stat = _smaller(stat, shelf.files.stat(path))
+            base = _find_unverified(shelf, upload_id, record)
     if stat is None and not shelf.files.exists(record_path):
         raise UploadNotFound  # removed since its record was read
     size = None if stat is None else stat.size
@@ -152,8 +158,6 @@ def _smaller(then: FileStat, now: FileStat | None) -> FileStat:
 
 
 def _find_unverified(shelf: Shelf, upload_id: str, record: Record) -> int | None:
-    if not _may_be_doubted(record):
-        return None
     path = shelf.layout.unverified(upload_id)
     try:
         content = shelf.files.read(path, _UNVERIFIED_BYTES)

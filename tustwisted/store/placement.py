@@ -29,7 +29,8 @@ def look_up_to_change(shelf: Shelf, upload_id: str) -> Seen:
     :raises LockLost: there is a newer claim.
     """
     # Where there are claims an older holder may be at work yet.
-    seen = look_up(shelf, upload_id, is_alone=shelf.passage is None)
+    is_alone = shelf.passage is None
+    seen = look_up(shelf, upload_id, to_change=True, is_alone=is_alone)
     if shelf.passage is not None:
         _require_reach(shelf, shelf.passage, seen)
     return seen
