@@ -9,6 +9,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -121,7 +122,7 @@ class RoomTests(StoreCase):
         for number, error in ((28, NoSpace), (122, NoSpace), (5, StorageFailed)):
             broken = intercepted(OsFiles(), FailCalls("write", number))
             store = self.make()
-            store._files = broken
+            store._shelf = evolve(store._shelf, files=broken)
             self.assertRaises(error, run, store.room())
         self.assertEqual(self.flushLoggedErrors(), [])
 

@@ -25,7 +25,7 @@ from tustwisted.abilities import (
     IUploadReader,
     IVerifiesChunks,
 )
-from tustwisted.errors import NoSpace, StorageFailed, StoreUnusable, TusError
+from tustwisted.errors import StoreUnusable, TusError
 from tustwisted.interfaces import IDataStore, IDisk, IUploadWriter
 from tustwisted.lock.filesystem import network_filesystem
 from tustwisted.probes import IHasRoom
@@ -36,19 +36,19 @@ from tustwisted.store.claims import FileClaim, claim
 from tustwisted.store.concatenation import Concatenation, concatenate
 from tustwisted.store.creation import Creation
 from tustwisted.store.durability import Durability
-from tustwisted.store.failures import FULL, storage_errors
+from tustwisted.store.failures import storage_errors
 from tustwisted.store.files import OsFiles
 from tustwisted.store.host import Host, read_host
 from tustwisted.store.ifiles import IFiles
 from tustwisted.store.layout import Layout
 from tustwisted.store.opening import open_at_end, open_judged
-from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.placing import Placing
 from tustwisted.store.reader import open_reader
-from tustwisted.store.replacement import must_replace, replace
+from tustwisted.store.replacement import end_contest
 from tustwisted.store.search import FileSearch
 from tustwisted.store.sharedsync import SharedSync
 from tustwisted.store.shelf import Shelf
+from tustwisted.store.states import StateChange
 
 
 @implementer(
@@ -152,13 +152,7 @@ class FileStore:
 
     async def room(self) -> int:
         """See :meth:`tustwisted.probes.IHasRoom.room`."""
-        layout = self._shelf.layout
-        try:
-            return await self._disk.read(
-                starting.room, self._files, layout, self._file_mode
-            )
-        except OSError as error:
-            raise (NoSpace if error.errno in FULL else StorageFailed)() from error
+        return await self._disk.read(starting.room, self._shelf)
 
     async def create(self, info: UploadInfo) -> None:
         """
@@ -247,38 +241,9 @@ class FileStore:
 
     async def set_state(self, upload_id: str, state: UploadState) -> None:
         """See :meth:`tustwisted.interfaces.IDataStore.set_state`."""
-        await self._end_contest(upload_id)
-        if self.durability.syncs:
-            await self._put_state_safely(upload_id, state)
-        else:
-            await self._put_state(upload_id, state)
+        change = StateChange(self._shelf, self._disk, self._sync_names)
+        await change.put(upload_id, state)
         await self._require_claim(upload_id)
-
-    async def _put_state(self, upload_id: str, state: UploadState) -> None:
-        shelf = self._shelf
-        large = await self._disk.quick(
-            changes.put_state_if_small, shelf, upload_id, state
-        )
-        if large is not None:
-            await self._disk.write(changes.put_state_of, shelf, large, state)
-
-    async def _put_state_safely(self, upload_id: str, state: UploadState) -> None:
-        before = await self._disk.sync(changes.put_state, self._shelf, upload_id, state)
-        try:
-            await self._sync_names(upload_id, before.path)
-        except TusError:
-            await self._disk.quick(changes.put_back, self._shelf, before)
-            raise
-
-    async def _end_contest(self, upload_id: str) -> None:
-        """See that nobody else may write to a data file that is to become final."""
-        passage = self._shelf.passage
-        if passage is None or not passage.is_contested:
-            return
-        seen = await self._disk.quick(look_up_to_change, self._shelf, upload_id)
-        if seen.size is not None and must_replace(self._shelf, seen):
-            replaced = await replace(self._shelf, self._disk, seen)
-            await self._disk.quick(replaced.close)
 
     async def place(self, upload_id: str, names: Iterable[str], moves: bool) -> str:
         """
@@ -289,7 +254,7 @@ class FileStore:
         """
         if self.finished_directory is None:
             raise ValueError("there is no directory of finished uploads")
-        await self._end_contest(upload_id)
+        await end_contest(self._shelf, self._disk, upload_id)
         placing = Placing(self._shelf, self._disk, self._sync_names)
         path = await placing.place(upload_id, names, moves)
         await self._require_claim(upload_id)

@@ -20,6 +20,7 @@ from tustwisted.store.copying import STEP_BYTES, copy_some
 from tustwisted.store.failures import storage_errors
 from tustwisted.store.lookup import Seen
 from tustwisted.store.passage import Passage
+from tustwisted.store.placement import look_up_to_change
 from tustwisted.store.shelf import Shelf
 
 _CLOSED = -1
@@ -35,9 +36,24 @@ def must_replace(shelf: Shelf, seen: Seen) -> bool:
     """
     return (
         shelf.passage is not None
-        and seen.info.state is UploadState.RECEIVING
+        and seen.state is UploadState.RECEIVING
         and (shelf.passage.is_contested or seen.size is None)
     )
+
+
+async def end_contest(shelf: Shelf, disk: IDisk, upload_id: str) -> None:
+    """
+    See that nobody else may write to a data file that is to become final.
+
+    :raises TusError: as :func:`replace`.
+    """
+    passage = shelf.passage
+    if passage is None or not passage.is_contested:
+        return
+    seen = await disk.quick(look_up_to_change, shelf, upload_id)
+    if seen.size is not None and must_replace(shelf, seen):
+        replaced = await replace(shelf, disk, seen)
+        await disk.quick(replaced.close)
 
 
 async def replace(shelf: Shelf, disk: IDisk, seen: Seen) -> Replacement:
@@ -88,14 +104,14 @@ class Replacement:
         :raises NoSpace: or :class:`StorageFailed`.
         """
         files = self._shelf.files
-        with storage_errors(self.seen.info.upload_id):
+        with storage_errors(self.seen.upload_id):
             path = self._passage.content
             try:
                 # What an attempt before this one has left is not built upon.
                 with suppress(FileNotFoundError):
                     files.unlink(path)
                 self._target = files.create(path, self._shelf.file_mode)
-                if self.seen.info.offset:
+                if self.seen.offset:
                     self._source = files.open_to_read(self.seen.path)
             except OSError as error:
                 self._passage.require_after(error)
@@ -110,8 +126,8 @@ class Replacement:
         :raises NoSpace: or :class:`StorageFailed`.
         """
         files, begin = self._shelf.files, self._copied_bytes
-        end = min(self.seen.info.offset, begin + STEP_BYTES)
-        with storage_errors(self.seen.info.upload_id):
+        end = min(self.seen.offset, begin + STEP_BYTES)
+        with storage_errors(self.seen.upload_id):
             self._passage.require()
             while self._copied_bytes < end:
                 at = self._copied_bytes
@@ -123,7 +139,7 @@ class Replacement:
                 self._copied_bytes += copied
             if self._shelf.durability.syncs:
                 files.write_out(self._target, begin, end - begin)
-        return end == self.seen.info.offset
+        return end == self.seen.offset
 
     def publish(self) -> None:
         """
@@ -133,7 +149,7 @@ class Replacement:
         :raises NoSpace: or :class:`StorageFailed`.
         """
         files, syncs = self._shelf.files, self._shelf.durability.syncs
-        path, upload_id = self._passage.content, self.seen.info.upload_id
+        path, upload_id = self._passage.content, self.seen.upload_id
         with storage_errors(upload_id):
             if syncs:
                 files.fdatasync(self._target)

@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import suppress
 
-from tustwisted.errors import PlaceUnusable
+from tustwisted.errors import NoSpace, PlaceUnusable, StorageFailed
 from tustwisted.store import lookup
 from tustwisted.store.failures import FULL
 from tustwisted.store.ifiles import IFiles
@@ -119,19 +119,23 @@ def probe(files: IFiles, layout: Layout, mode: int) -> None:
             files.unlink(layout.probe())
 
 
-def room(files: IFiles, layout: Layout, mode: int) -> int:
+def room(shelf: Shelf) -> int:
     """
     Write and remove a byte, and tell for how many more there is room.
 
-    :raises OSError: it cannot be written.
+    :raises NoSpace: there is none.
+    :raises StorageFailed: it cannot be written.
     """
-    path = layout.probe()
+    files, path = shelf.files, shelf.layout.probe()
     try:
-        files.write(path, b"-", mode, False)
-    finally:
-        with suppress(FileNotFoundError):  # another process was faster
-            files.unlink(path)
-    return files.free_bytes(layout.root)
+        try:
+            files.write(path, b"-", shelf.file_mode, False)
+        finally:
+            with suppress(FileNotFoundError):  # another process was faster
+                files.unlink(path)
+        return files.free_bytes(shelf.layout.root)
+    except OSError as error:
+        raise (NoSpace if error.errno in FULL else StorageFailed)() from error
 
 
 def sync_all_names(shelf: Shelf) -> None:
