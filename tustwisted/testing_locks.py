@@ -434,7 +434,12 @@ def _release_first(held: list[ILock]) -> None:
 
 
 def _descriptors() -> int:
-    """Count the open descriptors of this process, where the system tells them."""
+    """
+    Count the open descriptors of this process, where the system tells them.
+
+    Those that only the collector of cycles would close do not count.
+    """
+    gc.collect()
     with suppress(OSError):
         return len(os.listdir("/proc/self/fd"))
     return 0
