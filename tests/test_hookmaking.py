@@ -81,6 +81,20 @@ class ImportTests(SynchronousTestCase):
             " 'tustwisted.workers.supervisor', 'tustwisted.checkurl.asking'}\n"
             "print(unused & sys.modules.keys())"
         )
+        self.assert_prints_no_names(code)
+
+    def test_commands(self) -> None:
+        """``tustwisted`` imports a command when it is asked for."""
+        code = (
+            "import sys, tustwisted.admin\n"
+            "unused = {'tustwisted.eventcommands', 'tustwisted.checkurl.command',"
+            " 'tustwisted.config.settings', 'twisted.internet.defer'}\n"
+            "print(unused & sys.modules.keys())"
+        )
+        self.assert_prints_no_names(code)
+
+    def assert_prints_no_names(self, code: str) -> None:
+        """Run Python where nothing has been imported yet."""
         root = Path(__file__).resolve().parents[1]
         found = subprocess.check_output(
             [sys.executable, "-c", code], cwd=root, text=True, timeout=60

@@ -1,15 +1,15 @@
 """
 ``tustwisted``: commands for whoever runs the daemon, beside it or without it.
 
-Each is a class of options with a ``run``; a new one is a line in
-:attr:`Options.subCommands`.
+Each is a class of options with a ``run``, imported when it is asked for; a new one is a
+line in :attr:`Options.subCommands`.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.logger import (
     FilteringLogObserver,
@@ -21,11 +21,18 @@ from twisted.logger import (
     globalLogBeginner,
 )
 from twisted.python import usage
+from twisted.python.reflect import namedAny
 from zope.interface import implementer
 
-from tustwisted.checkurl.command import CheckUrlOptions
 from tustwisted.command import Command, Group
-from tustwisted.eventcommands import EventsOptions
+
+
+def _later(name: str) -> Callable[[], usage.Options]:
+    def make() -> usage.Options:
+        options: usage.Options = namedAny(f"tustwisted.{name}")()
+        return options
+
+    return make
 
 
 class Options(Group):
@@ -33,8 +40,18 @@ class Options(Group):
 
     longdesc = "Look after a tustwisted server."
     subCommands = [  # noqa: RUF012 - usage.Options wants a list on the class
-        ["check-url", None, CheckUrlOptions, "Explain how a server looks from here."],
-        ["events", None, EventsOptions, "Events that wait to be told to hooks."],
+        [
+            "check-url",
+            None,
+            _later("checkurl.command.CheckUrlOptions"),
+            "Explain how a server looks from here.",
+        ],
+        [
+            "events",
+            None,
+            _later("eventcommands.EventsOptions"),
+            "Events that wait to be told to hooks.",
+        ],
     ]
 
 
