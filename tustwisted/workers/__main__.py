@@ -14,7 +14,8 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from twisted.logger import globalLogBeginner
@@ -36,6 +37,9 @@ from tustwisted.workers.role import (
     Orders,
 )
 from tustwisted.workers.wire import Wire
+
+if TYPE_CHECKING:
+    from tustwisted.vitals import IVitals
 
 
 def main() -> None:
@@ -68,7 +72,6 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
 
     from tustwisted.config.settings import Settings  # noqa: PLC0415
     from tustwisted.making import make_daemon  # noqa: PLC0415
-    from tustwisted.workers.questions import answer_at  # noqa: PLC0415
     from tustwisted.workers.words import Words  # noqa: PLC0415
 
     balance = Balance(BALANCE_FD, orders.workers)
@@ -103,7 +106,7 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
             serves=wire.ready,
             counted=lambda connections: balance.tell(number, connections),
             read=lambda: words.read().settings,
-            show=lambda vitals: answer_at(reactor, QUESTIONS_FD, vitals),
+            show=partial(_answer_questions, reactor),
         )
     # Before the supervisor is told that it serves: it may want that at once.
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.reload))
@@ -116,6 +119,12 @@ def _start(reactor: Any, orders: Orders, wire: Wire) -> None:
     if orders.alive_every_s is not None:
         alive = LoopingCall(wire.alive)
         alive.start(orders.alive_every_s)  # type: ignore[unused-awaitable] # no end
+
+
+def _answer_questions(reactor: Any, vitals: IVitals) -> None:
+    from tustwisted.workers.questions import answer_at  # noqa: PLC0415 - as above
+
+    answer_at(reactor, QUESTIONS_FD, vitals)
 
 
 @contextmanager
