@@ -54,17 +54,19 @@ class Expiration:
 
     def expires_at(self, upload: UploadInfo) -> float | None:
         """Tell when an upload expires, seconds since 1970; ``None``: never."""
-        kept_s = self._kept_s(upload)
+        unfinished_after_s = upload.expire_after_s
+        if unfinished_after_s is None:
+            unfinished_after_s = self.unfinished_after_s
+            if unfinished_after_s is None and self.finished_after_s is None:
+                return None
+        kept_s = self._kept_s(upload, unfinished_after_s)
         if kept_s is None:
             return None
         return max(upload.created_s, upload.modified_s) + kept_s
 
-    def _kept_s(self, upload: UploadInfo) -> float | None:
-        unfinished_after_s = upload.expire_after_s
-        if unfinished_after_s is None:
-            unfinished_after_s = self.unfinished_after_s
-        if unfinished_after_s is None and self.finished_after_s is None:
-            return None
+    def _kept_s(
+        self, upload: UploadInfo, unfinished_after_s: float | None
+    ) -> float | None:
         if upload.awaits_finish:
             return None
         if upload.state is not UploadState.FINISHED:

@@ -174,9 +174,10 @@ class Receiver:
     @property
     def _room_bytes(self) -> int | None:
         """How many bytes it still takes; None if any number."""
-        if self._limit is None:
+        limit = self._limit
+        if limit is None:
             return None
-        return self._limit - self.upload.offset - self.received_bytes
+        return limit - self.upload.offset - self.received_bytes
 
     def _borrow(self) -> Intake | None:
         """Let the rest of the body not come here, if that is possible now."""
