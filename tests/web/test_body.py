@@ -17,9 +17,10 @@ from tests.web.harness import Recorder
 from tustwisted.errors import ReadTimeout
 from tustwisted.interfaces import IBodyReceiver
 from tustwisted.lending import ILendsSocket
-from tustwisted.web.body import AnsweredEarly, Body, IBody, IBodyPort
+from tustwisted.web.body import AnsweredEarly, Body
 from tustwisted.web.collect import BodyTooLarge, Collector
 from tustwisted.web.idle import IdleTimer
+from tustwisted.web.interfaces import IBody, IBodyPort
 from tustwisted.web.loan import ILender, SocketLoan
 
 TAKEN = ["registerProducer", "write"]

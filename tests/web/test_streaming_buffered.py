@@ -23,9 +23,9 @@ from tests.web.harness import (
     head,
     sized,
 )
-from tustwisted.web.body import IBody
 from tustwisted.web.buffered import PIECE_BYTES, BufferedBody
 from tustwisted.web.collect import BodyTooLarge
+from tustwisted.web.interfaces import IBody
 from tustwisted.web.request import Streaming
 from tustwisted.web.streaming import (
     BodySource,

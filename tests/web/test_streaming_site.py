@@ -17,12 +17,8 @@ from twisted.web.server import Request, Site
 from zope.interface import alsoProvides
 
 from tests.web.harness import Memory, Peer, Recorder, Route, answer, head, sized
-from tustwisted.web.request import (
-    PRIVATE_NAMES,
-    Streaming,
-    StreamingMixin,
-    missing_names,
-)
+from tustwisted.web.private import PRIVATE_NAMES, missing_names
+from tustwisted.web.request import Streaming, StreamingMixin
 from tustwisted.web.streaming import (
     StreamingRequest,
     StreamingSite,

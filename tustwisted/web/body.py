@@ -1,10 +1,10 @@
 """
 The body of a request, as a push producer.
 
-A route calls ``body.deliver_to(receiver)`` once; the order of the calls that the
-receiver then gets is told at :meth:`IBody.deliver_to`.  How the bytes leave Twisted is
-not known here (see :mod:`tustwisted.web.request`), nor what becomes of those that
-nobody wants (:mod:`tustwisted.web.exchange`).
+A route calls ``body.deliver_to(receiver)`` once; which calls the receiver then gets,
+and in what order, is told at :class:`tustwisted.web.interfaces.IBody`.  How the bytes
+leave Twisted is not known here (see :mod:`tustwisted.web.line`), nor what becomes of
+those that nobody wants (:mod:`tustwisted.web.exchange`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IPushProducer, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
 from tustwisted.errors import ReadTimeout
 from tustwisted.interfaces import IBodyReceiver
 from tustwisted.lending import ILendsSocket, ISocketLoan
 from tustwisted.web.collect import BodyTooLarge, Collector
 from tustwisted.web.idle import IdleTimer
+from tustwisted.web.interfaces import IBody, IBodyPort
 from tustwisted.web.loan import ILender, SocketLoan
-
-_log = Logger()
+from tustwisted.web.receivers import tell
 
 
 class AnsweredEarly(Exception):
@@ -35,91 +34,6 @@ class AnsweredEarly(Exception):
 
     def __str__(self) -> str:
         return "the request was answered before its body ended"
-
-
-class IBody(IPushProducer):
-    """The body of a request, for one receiver."""
-
-    length: int | None = Attribute("""Bytes in all; None if only the end will tell.""")
-    received: int = Attribute("""Bytes that have come from the client so far.""")
-    trailers: Headers = Attribute(
-        """Fields that followed a chunked body; empty before its end, or elsewhere."""
-    )
-    complete: bool = Attribute("""True when the whole body has come.""")
-
-    def deliver_to(receiver: IBodyReceiver) -> None:  # noqa: N805
-        """
-        Begin to read, and give the receiver what has come already.
-
-        The receiver gets ``registerProducer(body, True)`` and then ``write`` any number
-        of times.  At the end it gets ``unregisterProducer()`` and, as the very last
-        call, either ``body_ended()`` or ``body_lost(reason)``.  Some of these calls may
-        come before this returns.
-
-        While the receiver has paused, nothing of that is called, with one exception:
-        when the body is lost, the piece that is still held (at most one read) is
-        written at once, and the end told.  After ``stopProducing``, or an exception
-        out of ``write`` (which is logged), the receiver is told nothing more at all.
-
-        :raises RuntimeError: the body was given to a receiver before.
-        """
-
-    def collect(limit_bytes: int) -> Deferred[bytes]:  # noqa: N805
-        """
-        Read the whole body into memory.
-
-        :returns: fails with :class:`tustwisted.web.collect.BodyTooLarge`, without
-            reading when ``length`` says so, or with what ``body_lost`` would be given.
-            Cancelling it drops the rest of the body.
-        :raises RuntimeError: the body was given to a receiver before.
-        """
-
-
-class IBodyPort(Interface):
-    """What a :class:`Body` asks of the connection that it comes through."""
-
-    def pause_reading() -> None:
-        """Read no more; one more piece may come all the same."""
-
-    def resume_reading() -> None:
-        """Read on; harmless when it is read already."""
-
-    def send_continue() -> None:
-        """Tell the client that its body is welcome (100 Continue)."""
-
-    def dropped(size_bytes: int) -> None:  # noqa: N805
-        """A piece came that nobody wants."""
-
-    def fell_silent() -> None:
-        """The idle timeout is over; the receiver is told next."""
-
-    def receiver_failed() -> None:
-        """The receiver raised something, and may never make the route answer."""
-
-    def lend(left_bytes: int, lender: ILender) -> SocketLoan | None:  # noqa: N805
-        """
-        Let somebody take the rest of the body out of the socket.
-
-        :param left_bytes: how long that is.
-        :returns: ``None`` where it cannot be had like that.
-        """
-
-    def end_body() -> None:
-        """The whole body has come, its end on loan: see that this is known."""
-
-
-def tell(call: Callable[..., object], *args: object) -> bool:
-    """
-    Call a receiver, and log what it raises: it must not break the connection.
-
-    :returns: whether it raised nothing.
-    """
-    try:
-        call(*args)
-    except Exception:
-        _log.failure("a receiver of a request's body failed")
-        return False
-    return True
 
 
 class _Phase(enum.Enum):

@@ -17,8 +17,9 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from tustwisted.interfaces import IBodyReceiver
-from tustwisted.web.body import IBody, tell
 from tustwisted.web.collect import BodyTooLarge, Collector
+from tustwisted.web.interfaces import IBody
+from tustwisted.web.receivers import tell
 
 PIECE_BYTES: Final = 262_144
 """How much is read from the buffer in one turn of the reactor."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from tustwisted.errors import InvalidChecksum
 from tustwisted.protocol.checksum import Checksum, TrailingChecksum, parse_checksum
 from tustwisted.protocol.extensions import Extension
-from tustwisted.web.body import IBody
+from tustwisted.web.interfaces import IBody
 from tustwisted.web.values import Sent
 
 _HEADER = "Upload-Checksum"

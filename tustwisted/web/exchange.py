@@ -18,9 +18,10 @@ from twisted.internet.error import ConnectionClosed, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
-from tustwisted.web.body import Body, IBodyPort
+from tustwisted.web.body import Body
+from tustwisted.web.interfaces import IBodyPort, ILine
 from tustwisted.web.loan import ILender, SocketLoan
 
 SMALL_REST_BYTES: Final = 256 * 1024
@@ -34,39 +35,6 @@ LINGER_S: Final = 5.0
 
 ANSWER_S: Final = 30.0
 """How long the route may take when the body fell silent, or its receiver failed."""
-
-
-class ILine(Interface):
-    """The connection of one request, as Twisted has it."""
-
-    keep_alive: bool = Attribute("""Another request may follow this one.""")
-
-    def pause() -> None:
-        """Read no more."""
-
-    def resume() -> None:
-        """Read on, unless Twisted itself has paused."""
-
-    def send_continue() -> None:
-        """Write a 100 response."""
-
-    def half_close() -> None:
-        """Tell the client, after what is written, that nothing more will be."""
-
-    def abort() -> None:
-        """Close at once."""
-
-    def lend(left_bytes: int, lender: ILender) -> SocketLoan | None:  # noqa: N805
-        """
-        Let somebody take bytes out of the socket, if they are only those of a body.
-
-        Until it is given back, nothing is read here, whoever resumes.
-
-        :param left_bytes: how many of the body have not come yet.
-        """
-
-    def end_body() -> None:
-        """Let what parses the connection see the end of a body that it did not read."""
 
 
 @implementer(IBodyPort)

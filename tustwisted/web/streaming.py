@@ -31,10 +31,12 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import directlyProvidedBy, directlyProvides
 
-from tustwisted.web.body import Body, IBody
+from tustwisted.web.body import Body
 from tustwisted.web.buffered import BufferedBody
+from tustwisted.web.interfaces import IBody
 from tustwisted.web.limits import HeaderLimits
-from tustwisted.web.request import Streaming, StreamingMixin, missing_names
+from tustwisted.web.private import missing_names
+from tustwisted.web.request import Streaming, StreamingMixin
 from tustwisted.web.wants import Wants, speaks_tus, under
 
 __all__ = [

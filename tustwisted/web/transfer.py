@@ -23,7 +23,7 @@ from tustwisted.errors import StorageFailed
 from tustwisted.protocol.ranges import ByteRange
 from tustwisted.uploads.reading import Reading
 from tustwisted.web.idle import IdleTimer
-from tustwisted.web.request import unsent_bytes
+from tustwisted.web.line import unsent_bytes
 
 PIECE_BYTES: Final = 68 * 1024
 """
