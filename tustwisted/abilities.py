@@ -75,6 +75,8 @@ class IOpensJudged(Interface):
     A store that needs one look at an upload to show it and to open it.
 
     Nothing depends on it: without it the core asks for ``info`` before ``open_writer``.
+    With it most bodies come this way: who overrides ``open_writer`` of such a store, as
+    of :class:`~tustwisted.store.file.FileStore`, overrides both.
     """
 
     async def open_judged(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 
@@ -37,6 +39,12 @@ class Routes:
             if self.late is not None:
                 raise self.late from None
             raise
+
+    @app.route("/", methods=["DELETE"])
+    async def lose(self, request: Request) -> bytes:
+        """Have the connection end before anything is waited for."""
+        request.channel.connectionLost(Failure(ConnectionDone()))
+        return await self.wait(request)
 
     @app.route("/<path:upload_id>", methods=["PATCH"])
     async def tell(self, request: Request, upload_id: str) -> bytes:
@@ -88,6 +96,11 @@ class DispatchTests(SynchronousTestCase):
         self.routes.waits.errback(LookupError())
         self.assertEqual(site.peer.statuses(), [500])
         self.assertIn(b"LookupError", site.peer.received())
+
+    def test_client_leaves_at_once(self) -> None:
+        """A route is cancelled, too, whose client has left when it begins to wait."""
+        self.begin(method=b"DELETE")
+        self.assertEqual(self.routes.cancelled, 1)
 
     def test_client_leaves(self) -> None:
         """The route is cancelled; nothing is answered, and nothing is wrong."""

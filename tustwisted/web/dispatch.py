@@ -61,8 +61,7 @@ class Dispatch:
         work.addErrback(  # type: ignore[unused-awaitable]
             lambda failure: log.failure("an answer could not be written", failure)
         )
-        if not ended.called:
-            ended.addErrback(lambda _: work.cancel())  # type: ignore[unused-awaitable]
+        ended.addErrback(lambda _: work.cancel())  # type: ignore[unused-awaitable]
 
     async def _answer(
         self, request: Request, route: Awaitable[bytes], ended: Deferred[None]
