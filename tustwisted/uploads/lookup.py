@@ -48,8 +48,8 @@ class Lookup:
         """
         upload = await self._info(upload_id)
         require_owner(upload, caller)
-        if self._ongoing.receiver_of(upload_id) is None and self.has_expired(upload):
-            raise UploadExpired
+        if self._ongoing.receiver_of(upload_id) is None:
+            self._check(upload)
         return upload
 
     async def find_locked(
@@ -68,12 +68,15 @@ class Lookup:
         :raises UploadExpired: it was left alone for too long.
         """
         require_owner(upload, caller)
+        self._check(upload)
+
+    def _check(self, upload: UploadInfo) -> None:
         if self.has_expired(upload):
             raise UploadExpired
 
     def has_expired(self, upload: UploadInfo) -> bool:
         """Tell whether an upload has expired, if nobody is receiving it."""
-        return self._in_force.limits.expiration.is_expired(upload, self._now_s())
+        return self.expiration.is_expired(upload, self._now_s())
 
     async def expires_at(self, upload: UploadInfo) -> float | None:
         """See :meth:`tustwisted.uploads.uploads.Uploads.expires_at`."""

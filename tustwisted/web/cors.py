@@ -133,8 +133,6 @@ def mark_answer(request: Request, policy: CorsPolicy) -> None:
     """
     headers = request.responseHeaders
     headers.addRawHeader(b"Vary", b"Origin")  # without an origin, too (T-194)
-    if not request.requestHeaders.hasHeader(b"Origin"):
-        return
     origin = _origin(request)
     if not origin or not policy.allows(origin):
         return

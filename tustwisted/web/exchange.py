@@ -204,19 +204,16 @@ class Exchange:
         self._line.half_close()
 
     def _abort_after(self, seconds: float) -> None:
-        if self._deadline is not None:
-            self._cancel(self._deadline)
+        self._cancel(self._deadline)
         self._deadline = self._clock.callLater(seconds, self._line.abort)
 
     def _cancel_calls(self) -> None:
-        if self._half_close is not None:
-            self._cancel(self._half_close)
-        if self._deadline is not None:
-            self._cancel(self._deadline)
+        self._cancel(self._half_close)
+        self._cancel(self._deadline)
 
     @staticmethod
-    def _cancel(call: IDelayedCall) -> None:
-        if call.active():
+    def _cancel(call: IDelayedCall | None) -> None:
+        if call is not None and call.active():
             call.cancel()
 
 

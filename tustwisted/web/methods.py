@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from tustwisted.protocol.extensions import Extension
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.download import are_served
 from tustwisted.web.settings import WebSettings
-
-ALWAYS_TAKEN: Final = frozenset({b"HEAD", b"PATCH", b"OPTIONS"})
-"""By an upload's URL, whatever is switched off."""
 
 
 def creation_methods(uploads: Uploads) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from tustwisted.protocol.versions import TUS_VERSION, check_version
 from tustwisted.uploads.uploads import Uploads
 from tustwisted.web.cors import CorsPolicy, check_origin, is_preflight, mark_answer
 from tustwisted.web.dispatch import Dispatch
-from tustwisted.web.methods import ALWAYS_TAKEN, creation_methods, upload_methods
+from tustwisted.web.methods import creation_methods, upload_methods
 from tustwisted.web.observed import Watch, watch_nothing
 from tustwisted.web.override import override_method
 from tustwisted.web.problems import respond_with
@@ -88,9 +88,7 @@ class TusResource(Resource):
             check_origin(request, self._cors)
             if is_preflight(request):
                 request.postpath = []  # whatever the URL: no upload is looked at
-        version = sent.get(b"Tus-Resumable", ())
-        if version != _OUR_VERSION:
-            check_version(request.method.decode("latin-1"), version)
+        check_version(request.method.decode("latin-1"), sent.get(b"Tus-Resumable", ()))
         upload_id = _upload_id(request)
         _check_method(request, upload_id, self._uploads, self._settings)
         return upload_id
@@ -208,8 +206,6 @@ def _check_method(
     Spec: RFC 9110, section 9.1; rows T-063, T-064, T-270.
     """
     if upload_id:
-        if request.method in ALWAYS_TAKEN:
-            return
         allowed = upload_methods(uploads, settings)
     else:
         allowed = creation_methods(uploads)
